@@ -1,0 +1,223 @@
+//! Drafts of events → positioned, encoded once, sent to the bus.
+//!
+//! Owns the routes (topic, key, partition) of a feed's channels, their positions and what happens
+//! when the bus refuses: a refused event breaks its channel, and the next accepted one is a book's
+//! `reset` or a `venue_gap` of reason `overload`. Decides nothing about markets.
+
+use bytes::Bytes;
+use fantail_bus::{Headers, Producer, Record, SendError, TopicName, stable_partition};
+use fantail_model::{Body, Channel, Event, Instrument, Kind, Micros, Position, VenueGap, VenueId};
+use fantail_wire::record::{self, FeedHeartbeat, RecordFormat, RecordRef};
+
+use crate::metrics::FeedMetrics;
+use crate::sequencer::{Sequencer, SlotId};
+
+/// An event before it has a position.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) ts: Option<Micros>,
+    pub(crate) rx: Micros,
+    pub(crate) vseq: Option<u64>,
+    /// What a client holds is to be replaced.
+    pub(crate) reset: bool,
+    pub(crate) body: Body,
+}
+
+/// One channel's way to the bus.
+#[derive(Debug)]
+struct Route {
+    name: String,
+    kind: Kind,
+    topic: TopicName,
+    key: Bytes,
+    partition: u32,
+    /// An event of this channel was refused since the last accepted one.
+    broken: bool,
+}
+
+/// A feed's outlet to the bus.
+pub(crate) struct Publisher {
+    producer: Box<dyn Producer>,
+    sequencer: Sequencer,
+    routes: Vec<Route>,
+    format: RecordFormat,
+    metrics: FeedMetrics,
+    scratch: Vec<u8>,
+    closed: bool,
+}
+
+impl Draft {
+    /// A fact of ours about a channel, not of the venue.
+    pub(crate) fn own(body: Body, rx: Micros) -> Self {
+        Self { ts: None, rx, vseq: None, reset: false, body }
+    }
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        producer: Box<dyn Producer>,
+        sequencer: Sequencer,
+        format: RecordFormat,
+        metrics: FeedMetrics,
+    ) -> Self {
+        let (routes, scratch) = (Vec::new(), Vec::with_capacity(4 * 1024));
+        Self { producer, sequencer, routes, format, metrics, scratch, closed: false }
+    }
+
+    /// Opens a channel of this feed.
+    pub(crate) fn open(&mut self, channel: &Channel) -> SlotId {
+        let name = channel.to_string();
+        let topic = TopicName::from_static(record::topic(channel.kind));
+        let key = Bytes::copy_from_slice(record::key(&name).as_bytes());
+        let partition = self.partition(&topic, &key);
+        self.routes.push(Route { name, kind: channel.kind, topic, key, partition, broken: false });
+        self.sequencer.open()
+    }
+
+    /// The bus is gone for good.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether an event of this channel was refused and the loss is not told yet.
+    pub(crate) fn is_broken(&self, slot: SlotId) -> bool {
+        self.routes.get(slot.0).is_some_and(|route| route.broken)
+    }
+
+    /// Gives the draft its position and sends it; false if the bus refused it.
+    pub(crate) fn publish(&mut self, slot: SlotId, draft: Draft) -> bool {
+        if self.is_broken(slot) && !draft.reset && !self.mend(slot, draft.rx) {
+            self.metrics.refused.inc();
+            return false;
+        }
+        self.send_event(slot, draft)
+    }
+
+    /// Tells the loss of refused events, if it can be told without the book.
+    pub(crate) fn mend(&mut self, slot: SlotId, rx: Micros) -> bool {
+        let is_book = self.routes.get(slot.0).is_some_and(|route| route.kind == Kind::Book);
+        if !self.is_broken(slot) || is_book {
+            return !self.is_broken(slot);
+        }
+        let gap = Body::VenueGap(VenueGap { reason: "overload".to_owned() });
+        self.send_event(slot, Draft::own(gap, rx))
+    }
+
+    /// Writes a channel's latest state to the compacted topic, at its last position.
+    pub(crate) fn snapshot(&mut self, slot: SlotId, draft: Draft) {
+        let Some(route) = self.routes.get(slot.0) else { return };
+        let last = self.sequencer.last(slot);
+        if route.broken || last == 0 {
+            return;
+        }
+        let position = Position::new(self.sequencer.epoch(), last);
+        let event = event(position, last - 1, draft);
+        let name = route.name.clone();
+        let topic = TopicName::from_static(record::SNAPSHOT);
+        let partition = self.partition(&topic, &route.key);
+        let key = Bytes::copy_from_slice(name.as_bytes());
+        let value = self.encode(RecordRef::Event { channel: &name, event: &event });
+        self.send_side(topic, partition, key, value, event.rx);
+    }
+
+    /// An instrument as it now is.
+    pub(crate) fn instrument(&mut self, instrument: &Instrument, now: Micros) {
+        let topic = TopicName::from_static(record::INSTRUMENT);
+        let key = Bytes::from(format!("{}:{}", instrument.venue, instrument.symbol));
+        let partition = self.partition(&topic, &key);
+        let value = self.encode(RecordRef::Instrument(instrument));
+        self.send_side(topic, partition, key, value, now);
+    }
+
+    /// The feed's sign of life.
+    pub(crate) fn heartbeat(&mut self, venue: &VenueId, now: Micros) {
+        let epoch = self.sequencer.epoch();
+        let beat = FeedHeartbeat { venue: venue.clone(), epoch, time: now };
+        let topic = TopicName::from_static(record::CONTROL);
+        let key = Bytes::copy_from_slice(venue.as_str().as_bytes());
+        let partition = self.partition(&topic, &key);
+        let value = self.encode(RecordRef::Heartbeat(&beat));
+        self.send_side(topic, partition, key, value, now);
+    }
+
+    fn send_event(&mut self, slot: SlotId, draft: Draft) -> bool {
+        let place = self.sequencer.peek(slot);
+        let mut event = event(place.position, place.prev, draft);
+        event.reset |= place.is_first;
+        let Some(route) = self.routes.get(slot.0) else { return false };
+        self.scratch.clear();
+        let what = RecordRef::Event { channel: &route.name, event: &event };
+        record::encode(what, self.format, &mut self.scratch);
+        let record = Record {
+            topic: route.topic.clone(),
+            partition: route.partition,
+            key: route.key.clone(),
+            value: Some(Bytes::copy_from_slice(&self.scratch)),
+            headers: Headers::none(),
+            timestamp_micros: event.rx.0,
+        };
+        let taken = match self.producer.send(record) {
+            Ok(()) => true,
+            Err(error) => {
+                self.refused(&error);
+                false
+            }
+        };
+        if taken {
+            self.sequencer.commit(slot);
+        }
+        if let Some(route) = self.routes.get_mut(slot.0) {
+            route.broken = !taken;
+        }
+        taken
+    }
+
+    /// Records beside the channels: the next one of the same key replaces a refused one.
+    fn send_side(
+        &mut self,
+        topic: TopicName,
+        partition: u32,
+        key: Bytes,
+        value: Bytes,
+        now: Micros,
+    ) {
+        let (value, headers) = (Some(value), Headers::none());
+        let record = Record { topic, partition, key, value, headers, timestamp_micros: now.0 };
+        if let Err(error) = self.producer.send(record) {
+            self.refused(&error);
+        }
+    }
+
+    fn encode(&mut self, what: RecordRef<'_>) -> Bytes {
+        self.scratch.clear();
+        record::encode(what, self.format, &mut self.scratch);
+        Bytes::copy_from_slice(&self.scratch)
+    }
+
+    fn partition(&self, topic: &TopicName, key: &[u8]) -> u32 {
+        stable_partition(key, self.producer.partitions(topic).unwrap_or(0))
+    }
+
+    fn refused(&mut self, error: &SendError) {
+        self.metrics.refused.inc();
+        match error {
+            // Told on the channel itself; one line per record would drown the log.
+            SendError::QueueFull(_) => {}
+            SendError::Closed if self.closed => {}
+            SendError::Closed => {
+                self.closed = true;
+                tracing::warn!("the bus is closed");
+            }
+            other => tracing::error!(error = %other, "record refused"),
+        }
+    }
+}
+
+fn event(position: Position, prev: u64, draft: Draft) -> Event {
+    let Draft { ts, rx, vseq, reset, body } = draft;
+    Event { position, prev, reset, ts, rx, vseq, body }
+}
+
+#[cfg(test)]
+#[path = "publisher_tests.rs"]
+mod tests;

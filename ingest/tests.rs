@@ -1,0 +1,1 @@
+//! Integration: the real feed against the simulator.

@@ -1,0 +1,1 @@
+//! fantail-loadtest.

@@ -1,0 +1,234 @@
+//! The gateway's configuration: what is written, and what it means.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fantail_ops::config::{ByteSize, HumanDuration, Problems};
+use fantail_wire::client::Limits;
+use serde::Deserialize;
+
+use crate::auth::{AuthConfig, AuthSection};
+
+/// `[listen]`: the public listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListenSection {
+    /// Address and port; port 0 picks one.
+    pub addr: String,
+    /// A proxy in front terminates TLS; required to listen beyond loopback.
+    pub tls_at_proxy: bool,
+}
+
+/// `[limits]`: what one client may do.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsSection {
+    /// Most channels a session may hold.
+    pub channels: u32,
+    /// Most channels a command may name.
+    pub channels_per_command: u32,
+    /// Sustained commands per second.
+    pub commands_per_s: u32,
+    /// Commands allowed in a burst.
+    pub commands_burst: u32,
+    /// Longest message a client may send.
+    pub message_bytes: ByteSize,
+    /// Most sockets of this node.
+    pub connections: usize,
+    /// Most sockets of one address.
+    pub connections_per_ip: u32,
+}
+
+/// `[gateway]`: how this node fans out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewaySection {
+    /// Name of the node, told in `welcome`.
+    pub node: String,
+    /// Fan-out threads; 0 = one per core.
+    pub shards: usize,
+    /// Interval of pings; a client silent for two is closed.
+    pub heartbeat: HumanDuration,
+    /// Memory for recovery rings, all channels together (estimated).
+    pub ring_bytes: ByteSize,
+    /// Memory for sessions that are behind, per shard (estimated).
+    pub backlog_bytes: ByteSize,
+    /// A session behind for longer is closed with 4409.
+    pub slow_after: HumanDuration,
+    /// Whether permessage-deflate is offered.
+    pub deflate: bool,
+    /// zlib level of shared compressed frames, 1 to 9.
+    pub deflate_level: u8,
+}
+
+impl Default for ListenSection {
+    fn default() -> Self {
+        Self { addr: "127.0.0.1:8080".into(), tls_at_proxy: false }
+    }
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self {
+            channels: 1_024,
+            channels_per_command: 200,
+            commands_per_s: 20,
+            commands_burst: 50,
+            message_bytes: ByteSize(64 * 1_024),
+            connections: 50_000,
+            connections_per_ip: 1_024,
+        }
+    }
+}
+
+impl Default for GatewaySection {
+    fn default() -> Self {
+        Self {
+            node: "gw-1".into(),
+            shards: 0,
+            heartbeat: HumanDuration::from_secs(15),
+            ring_bytes: ByteSize(256 * 1_024 * 1_024),
+            backlog_bytes: ByteSize(64 * 1_024 * 1_024),
+            slow_after: HumanDuration::from_secs(10),
+            deflate: true,
+            deflate_level: 6,
+        }
+    }
+}
+
+/// What sessions of a shard need to know.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// Name of the node.
+    pub node: String,
+    /// The node's limits, before a credential's own.
+    pub limits: Limits,
+    /// Interval of pings.
+    pub heartbeat: Duration,
+    /// Estimated bytes a shard keeps for sessions that are behind.
+    pub backlog_bytes: usize,
+    /// How long a session may be behind.
+    pub slow_after: Duration,
+    /// zlib level of shared compressed frames.
+    pub deflate_level: u8,
+}
+
+/// What the gateway is to do.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Public listener.
+    pub addr: SocketAddr,
+    /// Who may connect.
+    pub auth: AuthConfig,
+    /// Sessions.
+    pub sessions: SessionConfig,
+    /// Fan-out threads.
+    pub shards: usize,
+    /// Estimated bytes of all recovery rings.
+    pub ring_bytes: usize,
+    /// Whether permessage-deflate is offered.
+    pub deflate: bool,
+    /// Most sockets of this node.
+    pub connections: usize,
+    /// Most sockets of one address.
+    pub connections_per_ip: u32,
+}
+
+/// Most shards of a node: interest in a channel is a bit per shard.
+const SHARDS_MAX: usize = 64;
+
+impl GatewayConfig {
+    /// Checks the sections and says what they mean; mistakes go into `problems`.
+    pub fn meaning(
+        listen: &ListenSection,
+        auth: &AuthSection,
+        limits: &LimitsSection,
+        gateway: &GatewaySection,
+        problems: &mut Problems,
+    ) -> Self {
+        check_positive(limits, problems);
+        check_gateway(gateway, problems);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            addr: address(listen, problems),
+            auth: auth.meaning(problems),
+            sessions: SessionConfig {
+                node: gateway.node.clone(),
+                limits: Limits {
+                    channels: limits.channels,
+                    channels_per_command: limits.channels_per_command,
+                    commands_per_s: limits.commands_per_s,
+                    commands_burst: limits.commands_burst,
+                    message_bytes: u32::try_from(limits.message_bytes.bytes()).unwrap_or(u32::MAX),
+                },
+                heartbeat: gateway.heartbeat.get(),
+                backlog_bytes: gateway.backlog_bytes.as_usize(),
+                slow_after: gateway.slow_after.get(),
+                deflate_level: gateway.deflate_level,
+            },
+            shards: if gateway.shards == 0 { cores.min(SHARDS_MAX) } else { gateway.shards },
+            ring_bytes: gateway.ring_bytes.as_usize(),
+            deflate: gateway.deflate,
+            connections: limits.connections,
+            connections_per_ip: limits.connections_per_ip,
+        }
+    }
+}
+
+fn address(listen: &ListenSection, problems: &mut Problems) -> SocketAddr {
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let Ok(addr) = listen.addr.parse::<SocketAddr>() else {
+        let fix = "write ip:port, e.g. 127.0.0.1:8080";
+        problems.push("listen.addr", &listen.addr, "not an address with a port", fix);
+        return loopback;
+    };
+    if !addr.ip().is_loopback() && !listen.tls_at_proxy {
+        problems.push(
+            "listen.addr",
+            &listen.addr,
+            "listening beyond loopback without TLS",
+            "put a TLS proxy in front and set listen.tls_at_proxy = true, or use 127.0.0.1",
+        );
+    }
+    addr
+}
+
+fn check_positive(limits: &LimitsSection, problems: &mut Problems) {
+    let values = [
+        ("limits.channels", u64::from(limits.channels)),
+        ("limits.channels_per_command", u64::from(limits.channels_per_command)),
+        ("limits.commands_per_s", u64::from(limits.commands_per_s)),
+        ("limits.commands_burst", u64::from(limits.commands_burst)),
+        ("limits.connections", limits.connections as u64),
+        ("limits.connections_per_ip", u64::from(limits.connections_per_ip)),
+    ];
+    for (key, value) in values {
+        if value == 0 {
+            problems.push(key, "0", "nobody could do anything", "write a positive number");
+        }
+    }
+    let bytes = limits.message_bytes.bytes();
+    if !(1_024..=16 * 1_024 * 1_024).contains(&bytes) {
+        let (reason, fix) = ("outside 1KiB … 16MiB", "64KiB suits every command");
+        problems.push("limits.message_bytes", &bytes.to_string(), reason, fix);
+    }
+}
+
+fn check_gateway(gateway: &GatewaySection, problems: &mut Problems) {
+    if gateway.shards > SHARDS_MAX {
+        let fix = "write at most 64, or 0 for one per core";
+        problems.push("gateway.shards", &gateway.shards.to_string(), "too many", fix);
+    }
+    let heartbeat = gateway.heartbeat.get();
+    if !(Duration::from_millis(100)..=Duration::from_secs(600)).contains(&heartbeat) {
+        let (reason, fix) = ("outside 100ms … 10m", "15s suits most networks");
+        problems.push("gateway.heartbeat", &format!("{heartbeat:?}"), reason, fix);
+    }
+    if !(1..=9).contains(&gateway.deflate_level) {
+        let value = gateway.deflate_level.to_string();
+        problems.push("gateway.deflate_level", &value, "outside 1 … 9", "6 is a good balance");
+    }
+    if gateway.node.is_empty() || gateway.node.len() > 64 {
+        problems.push("gateway.node", &gateway.node, "not a name", "write 1 to 64 characters");
+    }
+}

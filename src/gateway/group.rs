@@ -1,0 +1,109 @@
+//! Publications: the events of one channel that leave together, and their frames.
+//!
+//! A group is made by the tail, kept in the channel's ring for resumes, and shared by reference
+//! with every interested shard. Its frames are made by whichever shard needs them first.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use fantail_model::{Body, Channel, Event, Micros, Position};
+use fantail_wire::client::EventMessage;
+
+use crate::encoder::Encoder;
+use crate::kind::{FrameKind, KINDS};
+
+/// A channel of this node: its number, never reused, and its name.
+#[derive(Debug)]
+pub(crate) struct ChannelInfo {
+    pub(crate) ch: u32,
+    pub(crate) name: Arc<str>,
+    pub(crate) channel: Channel,
+}
+
+/// One published event.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    pub(crate) event: Event,
+    /// Book checksum after it, where due.
+    pub(crate) crc: Option<u32>,
+}
+
+/// Events of one channel, in order; never empty.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) info: Arc<ChannelInfo>,
+    pub(crate) tx: Micros,
+    pub(crate) events: Vec<Published>,
+    frames: [OnceLock<Bytes>; KINDS],
+}
+
+/// What the tail hands to shards in one cycle.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) groups: Vec<Arc<Group>>,
+    /// Estimated bytes, for bounds.
+    pub(crate) weight: usize,
+}
+
+impl Group {
+    pub(crate) fn new(info: Arc<ChannelInfo>, tx: Micros, events: Vec<Published>) -> Self {
+        Self { info, tx, events, frames: [const { OnceLock::new() }; KINDS] }
+    }
+
+    /// The place just before its first event.
+    pub(crate) fn before(&self) -> Position {
+        let first = self.events.first();
+        first.map_or_else(Position::default, |p| Position::new(p.event.position.epoch, p.event.prev))
+    }
+
+    /// The place of its last event.
+    pub(crate) fn last(&self) -> Position {
+        self.events.last().map_or_else(Position::default, |p| p.event.position)
+    }
+
+    /// Its frames of one kind, back to back; made once per node.
+    pub(crate) fn frames(&self, kind: FrameKind, encoder: &mut Encoder) -> Bytes {
+        self.frames_ref(kind, encoder).clone()
+    }
+
+    /// The same without touching a reference count.
+    pub(crate) fn frames_ref(&self, kind: FrameKind, encoder: &mut Encoder) -> &Bytes {
+        self.frames[kind.index()].get_or_init(|| encoder.group(self, kind))
+    }
+
+    /// The same when they are known to exist.
+    pub(crate) fn frames_made(&self, kind: FrameKind) -> &[u8] {
+        self.frames[kind.index()].get().map_or(&[], |bytes| &bytes[..])
+    }
+
+    pub(crate) fn messages(&self) -> impl Iterator<Item = EventMessage<'_>> {
+        self.events.iter().map(|published| EventMessage {
+            channel: &self.info.name,
+            ch: self.info.ch,
+            tx: self.tx,
+            event: &published.event,
+            crc: published.crc,
+            snapshot: false,
+            n: None,
+        })
+    }
+
+    /// Estimated bytes of one encoding of it.
+    pub(crate) fn weight(&self) -> usize {
+        self.events.iter().map(|published| weight(&published.event)).sum()
+    }
+}
+
+/// Estimated bytes of an event on a wire: a bound's currency, not a measurement.
+pub(crate) fn weight(event: &Event) -> usize {
+    const ENVELOPE: usize = 160;
+    const LEVEL: usize = 32;
+    ENVELOPE
+        + match &event.body {
+            Body::Book(change) => LEVEL * (change.bids.len() + change.asks.len()),
+            Body::Trade(_) | Body::Bbo(_) => 2 * LEVEL,
+            Body::Ticker(_) | Body::Candle(_) | Body::Funding(_) => 4 * LEVEL,
+            Body::Status(status) => status.reason.len(),
+            Body::VenueGap(gap) => gap.reason.len(),
+        }
+}

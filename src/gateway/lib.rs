@@ -1,0 +1,30 @@
+//! `fantail-gateway`: from the bus to clients.
+//!
+//! `listener → handshake → session`, and `tail → store → shard → log → socket`. The fan-out loop
+//! knows cursors and sockets, never what a session means. Nothing here imports `ingest`: between
+//! them lies only what `schemas/` describes.
+#![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod config;
+mod connections;
+mod encoder;
+mod group;
+pub mod handshake;
+mod kind;
+mod limits;
+mod link;
+mod listener;
+mod metrics;
+mod query;
+pub mod rest;
+mod seed;
+mod session;
+mod shard;
+mod start;
+mod store;
+mod tail;
+mod web;
+
+pub use config::GatewayConfig;
+pub use start::{Dependencies, Gateway, GatewayError};

@@ -1,0 +1,82 @@
+//! Every bound of the gateway that is not configured, with its reason.
+
+use std::time::Duration;
+
+/// Records the tail takes from the bus in one cycle. Larger batches amortise more, but shards
+/// wait for the whole cycle: 4,096 decodes are a few milliseconds.
+pub(crate) const CYCLE_RECORDS_MAX: usize = 4_096;
+/// Bytes the tail takes from the bus in one cycle, for the same reason.
+pub(crate) const CYCLE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// How long an idle tail waits for records before it looks at its timers. A request wakes it.
+pub(crate) const CYCLE_WAIT: Duration = Duration::from_millis(50);
+/// The same while some shard lags: its backlog has to be pushed on soon.
+pub(crate) const CYCLE_WAIT_LAGGING: Duration = Duration::from_millis(1);
+/// Commands of sessions waiting for the tail, over all shards.
+pub(crate) const REQUESTS_MAX: usize = 65_536;
+/// Commands the tail answers before it looks at the bus again.
+pub(crate) const REQUESTS_PER_CYCLE: usize = 1_024;
+/// REST questions waiting for the tail.
+pub(crate) const QUERIES_MAX: usize = 256;
+/// REST questions the tail answers before it looks at the bus again.
+pub(crate) const QUERIES_PER_CYCLE: usize = 32;
+/// Messages between the tail and a shard. Beyond it the tail keeps the shard's lag itself.
+pub(crate) const MAILBOX_MAX: usize = 1_024;
+/// Bytes (estimated) of batches the tail keeps for a shard that lags, before it gives that shard
+/// up and lets its sessions resume.
+pub(crate) const SHARD_LAG_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// Commands waiting for a position this node has not reached yet.
+pub(crate) const AHEAD_WAIT: Duration = Duration::from_secs(5);
+/// Most commands that may wait like that at once; beyond it the answer comes at once.
+pub(crate) const AHEAD_MAX: usize = 10_000;
+/// A feed owner speaks every second; silent for this long, its channels are stale.
+pub(crate) const OWNER_SILENCE: Duration = Duration::from_secs(5);
+/// Least ring bytes a channel keeps however many channels there are.
+pub(crate) const RING_CHANNEL_BYTES_MIN: usize = 64 * 1_024;
+/// Most ring bytes one channel may keep.
+pub(crate) const RING_CHANNEL_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Ended epochs a channel remembers, so that a gap over them has an exact end.
+pub(crate) const EPOCHS_KEPT: usize = 8;
+/// `history: n` and REST answers carry at most this many events.
+pub(crate) const HISTORY_MAX: u32 = 500;
+/// Batches a shard may take from its mailbox into one flush: what arrived together leaves
+/// together, but nobody waits for an endless queue.
+pub(crate) const FLUSH_BATCHES_MAX: usize = 64;
+/// Sessions flushed before reads, accepts and timers get a turn.
+pub(crate) const FLUSH_CHUNK: usize = 512;
+/// Bytes a session that is behind may be sent in one turn.
+pub(crate) const CATCH_UP_BYTES: usize = 256 * 1_024;
+/// Bytes read from one socket in one turn, so a talkative client does not starve the others.
+pub(crate) const READ_TURN_BYTES: usize = 256 * 1_024;
+/// One shard's read buffer, shared by all its sessions.
+pub(crate) const READ_SCRATCH_BYTES: usize = 64 * 1_024;
+/// Scratch capacity a shard keeps between flushes.
+pub(crate) const SCRATCH_BYTES_KEPT: usize = 1_024 * 1_024;
+/// Replies and seeds waiting for one socket. More means it does not read its own answers.
+pub(crate) const SESSION_QUEUE_MAX: usize = 4_096;
+/// Own replies of one session waiting in bytes (seeds and batches are shared references).
+pub(crate) const SESSION_REPLY_BYTES_MAX: usize = 1_024 * 1_024;
+/// Sockets handed from the listener to its shard and not yet taken.
+pub(crate) const ARRIVALS_MAX: usize = 1_024;
+/// How often timers are looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(250);
+/// A shard keeps its interest in a channel this long after the last subscriber left.
+pub(crate) const INTEREST_LINGER: Duration = Duration::from_secs(2);
+/// Time a closing session has to take its last frames and close its side.
+pub(crate) const CLOSE_LINGER: Duration = Duration::from_secs(1);
+/// The same for a slow session, whose last frames are queued behind what it has not read.
+pub(crate) const CLOSE_LINGER_SLOW: Duration = Duration::from_secs(5);
+/// Notice before credentials end.
+pub(crate) const EXPIRY_NOTICE: Duration = Duration::from_secs(30);
+/// Pings a client may send per second, sustained and as a burst.
+pub(crate) const PINGS_PER_S: u32 = 20;
+/// Refused or malformed commands a session may send per second before it is closed with 4429.
+pub(crate) const ABUSE_PER_S: u32 = 10;
+/// Burst of the same.
+pub(crate) const ABUSE_BURST: u32 = 100;
+/// Unsent bytes the kernel may hold for a socket: enough for a long fat path, small for a
+/// stalled reader.
+pub(crate) const NOTSENT_LOWAT_BYTES: u32 = 16 * 1_024;
+/// Unacknowledged data older than this ends the connection in the kernel.
+pub(crate) const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections waiting to be accepted, per shard.
+pub(crate) const BACKLOG: i32 = 4_096;

@@ -1,0 +1,180 @@
+//! The gateway's figures: plain per-shard counters, gathered when they are scraped.
+//!
+//! Each counter has one writer, so counting is a load and a store; nothing here takes a lock or
+//! shares a cache line between shards on purpose.
+
+mod collector;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fantail_ops::metrics::Metrics;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+use crate::connections::Connections;
+use crate::encoder::FramesMade;
+use collector::Collected;
+
+/// Closes by code are kept for this many different codes; the rest is counted together.
+const CLOSE_CODES: usize = 24;
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    fn add(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    }
+
+    fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One shard's figures.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct ShardMetrics {
+    sessions: Counter,
+    subscribers: Counter,
+    behind: Counter,
+    opened: Counter,
+    subscriptions: Counter,
+    deliveries: Counter,
+    writes: Counter,
+    write_bytes: Counter,
+    blocked: Counter,
+    batches: Counter,
+    batch_events: Counter,
+    flushes: Counter,
+    commands: Counter,
+    seeds: Counter,
+    resumes: Counter,
+    closes: std::sync::Mutex<Vec<(u16, &'static str, u64)>>,
+}
+
+impl ShardMetrics {
+    pub(crate) fn set_levels(&self, sessions: usize, subscribers: usize, behind: usize) {
+        self.sessions.set(sessions as u64);
+        self.subscribers.set(subscribers as u64);
+        self.behind.set(behind as u64);
+    }
+
+    pub(crate) fn subscribers(&self) -> u64 {
+        self.subscribers.get()
+    }
+
+    pub(crate) fn opened(&self) {
+        self.opened.add(1);
+    }
+
+    pub(crate) fn delivered(&self, events: usize) {
+        self.deliveries.add(events as u64);
+    }
+
+    pub(crate) fn written(&self, bytes: usize) {
+        self.writes.add(1);
+        self.write_bytes.add(bytes as u64);
+    }
+
+    pub(crate) fn blocked(&self) {
+        self.blocked.add(1);
+    }
+
+    pub(crate) fn flushed(&self, batches: usize, events: usize) {
+        self.flushes.add(1);
+        self.batches.add(batches as u64);
+        self.batch_events.add(events as u64);
+    }
+
+    pub(crate) fn command(&self) {
+        self.commands.add(1);
+    }
+
+    pub(crate) fn seeded(&self, channels: usize, resumed: usize) {
+        self.seeds.add(channels as u64);
+        self.resumes.add(resumed as u64);
+        self.subscriptions.add(channels as u64);
+    }
+
+    pub(crate) fn left(&self, channels: usize) {
+        self.subscriptions.set(self.subscriptions.get().saturating_sub(channels as u64));
+    }
+
+    /// Once per session, so a short lock is nothing.
+    pub(crate) fn closed(&self, code: u16, name: &'static str) {
+        let mut closes = self.closes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let place = closes.iter().position(|row| row.0 == code && row.1 == name);
+        let place = match place {
+            Some(place) => place,
+            None if closes.len() < CLOSE_CODES => {
+                closes.push((code, name, 0));
+                closes.len() - 1
+            }
+            None => CLOSE_CODES - 1,
+        };
+        closes[place].2 += 1;
+    }
+}
+
+/// The tail's figures.
+#[derive(Debug)]
+pub(crate) struct TailMetrics {
+    pub(crate) records: AtomicU64,
+    pub(crate) publications: AtomicU64,
+    pub(crate) poison: AtomicU64,
+    pub(crate) fenced: AtomicU64,
+    pub(crate) duplicates: AtomicU64,
+    pub(crate) holes: AtomicU64,
+    pub(crate) bus_lost: AtomicU64,
+    pub(crate) bus_errors: AtomicU64,
+    pub(crate) ring_bytes: AtomicU64,
+    pub(crate) channels: AtomicU64,
+    lag_seconds: Histogram,
+}
+
+impl TailMetrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            records: AtomicU64::default(),
+            publications: AtomicU64::default(),
+            poison: AtomicU64::default(),
+            fenced: AtomicU64::default(),
+            duplicates: AtomicU64::default(),
+            holes: AtomicU64::default(),
+            bus_lost: AtomicU64::default(),
+            bus_errors: AtomicU64::default(),
+            ring_bytes: AtomicU64::default(),
+            channels: AtomicU64::default(),
+            lag_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 18)),
+        }
+    }
+
+    /// From receive time at ingest to the tail.
+    pub(crate) fn lag_ingest_to_tail(&self, micros: i64) {
+        self.lag_seconds.observe(micros.max(0) as f64 / 1e6);
+    }
+}
+
+/// Registers everything; figures are read when they are scraped.
+pub(crate) fn register(
+    metrics: &Metrics,
+    tail: Arc<TailMetrics>,
+    shards: Vec<Arc<ShardMetrics>>,
+    frames: Arc<FramesMade>,
+    connections: Arc<Connections>,
+) {
+    metrics.register(|registry| {
+        registry.register(
+            "gateway_lag_ingest_to_tail_seconds",
+            "From receive time at ingest to the gateway's tail",
+            tail.lag_seconds.clone(),
+        );
+    });
+    metrics.collector(Box::new(Collected { tail, shards, frames, connections }));
+}

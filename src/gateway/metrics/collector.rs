@@ -1,0 +1,160 @@
+//! Turns the counters into the text of a scrape.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::{Counter, ShardMetrics, TailMetrics};
+use crate::connections::Connections;
+use crate::encoder::FramesMade;
+use crate::kind::{FrameKind, KINDS};
+
+/// Every source of the gateway's figures.
+pub(super) struct Collected {
+    pub(super) tail: Arc<TailMetrics>,
+    pub(super) shards: Vec<Arc<ShardMetrics>>,
+    pub(super) frames: Arc<FramesMade>,
+    pub(super) connections: Arc<Connections>,
+}
+
+impl fmt::Debug for Collected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Collected")
+    }
+}
+
+type ShardFigure = (&'static str, &'static str, fn(&ShardMetrics) -> &Counter);
+
+const SHARD_GAUGES: [ShardFigure; 4] = [
+    ("gateway_sessions", "Open sessions", |s| &s.sessions),
+    ("gateway_subscribers", "Sessions subscribed to something", |s| &s.subscribers),
+    ("gateway_sessions_behind", "Sessions that are behind the stream", |s| &s.behind),
+    ("gateway_subscriptions", "Held subscriptions", |s| &s.subscriptions),
+];
+
+const SHARD_COUNTERS: [ShardFigure; 11] = [
+    ("gateway_sessions_opened", "Sessions opened", |s| &s.opened),
+    ("gateway_deliveries", "Events handed to sockets", |s| &s.deliveries),
+    ("gateway_writes", "send(2) calls", |s| &s.writes),
+    ("gateway_write_bytes", "Bytes offered to send(2)", |s| &s.write_bytes),
+    ("gateway_writes_blocked", "Flushes a socket did not take whole", |s| &s.blocked),
+    ("gateway_batches", "Batches from the tail", |s| &s.batches),
+    ("gateway_batch_events", "Events in flushed batches that had members", |s| &s.batch_events),
+    ("gateway_flushes", "Flushes, each of one or more batches", |s| &s.flushes),
+    ("gateway_commands", "Client commands", |s| &s.commands),
+    ("gateway_seeds", "Channels started", |s| &s.seeds),
+    ("gateway_resumes", "Channels resumed out of memory", |s| &s.resumes),
+];
+
+type TailFigure = (&'static str, &'static str, fn(&TailMetrics) -> &AtomicU64);
+
+const TAIL_COUNTERS: [TailFigure; 8] = [
+    ("gateway_records", "Bus records taken", |t| &t.records),
+    ("gateway_publications", "Events published", |t| &t.publications),
+    ("gateway_records_poison", "Records that could not be read or applied", |t| &t.poison),
+    ("gateway_records_fenced", "Records of a replaced owner", |t| &t.fenced),
+    ("gateway_records_duplicate", "Records seen before", |t| &t.duplicates),
+    ("gateway_holes", "Holes in a channel's chain", |t| &t.holes),
+    ("gateway_bus_lost_records", "Records the bus dropped unread", |t| &t.bus_lost),
+    ("gateway_bus_errors", "Failed polls of the bus", |t| &t.bus_errors),
+];
+
+const TAIL_GAUGES: [TailFigure; 2] = [
+    ("gateway_ring_bytes", "Estimated bytes in recovery rings", |t| &t.ring_bytes),
+    ("gateway_channels", "Channels of this node", |t| &t.channels),
+];
+
+impl Collector for Collected {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for (name, help, figure) in SHARD_GAUGES {
+            self.per_shard(&mut encoder, name, help, |s| ConstGauge::new(figure(s).get() as i64))?;
+        }
+        for (name, help, figure) in SHARD_COUNTERS {
+            self.per_shard(&mut encoder, name, help, |s| ConstCounter::new(figure(s).get()))?;
+        }
+        for (name, help, figure) in TAIL_COUNTERS {
+            let value = figure(&self.tail).load(Ordering::Relaxed);
+            single(&mut encoder, name, help, &ConstCounter::new(value))?;
+        }
+        for (name, help, figure) in TAIL_GAUGES {
+            let value = figure(&self.tail).load(Ordering::Relaxed) as i64;
+            single(&mut encoder, name, help, &ConstGauge::new(value))?;
+        }
+        let open = ConstGauge::new(self.connections.count() as i64);
+        single(&mut encoder, "gateway_connections", "Open connections", &open)?;
+        self.frames(&mut encoder)?;
+        self.closes(&mut encoder)
+    }
+}
+
+fn single<M: EncodeMetric>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    metric: &M,
+) -> fmt::Result {
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+}
+
+impl Collected {
+    fn per_shard<M: EncodeMetric>(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        figure: impl Fn(&ShardMetrics) -> M,
+    ) -> fmt::Result {
+        let Some(first) = self.shards.first() else { return Ok(()) };
+        let kind = figure(first).metric_type();
+        let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        for (number, shard) in self.shards.iter().enumerate() {
+            let metric = figure(shard);
+            metric.encode(family.encode_family(&[("shard", number.to_string())])?)?;
+        }
+        Ok(())
+    }
+
+    fn frames(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (name, help) = ("gateway_frames_encoded", "Frames made, at most once per kind");
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        for index in 0..KINDS {
+            let kind = FrameKind::at(index);
+            let labels = [
+                ("encoding", kind.encoding.as_str()),
+                ("deflate", if kind.deflate { "true" } else { "false" }),
+                ("batch", if kind.batch { "true" } else { "false" }),
+            ];
+            let metric = ConstCounter::new(self.frames.of(kind));
+            metric.encode(family.encode_family(&labels)?)?;
+        }
+        let compressed = ConstCounter::new(self.frames.compressed());
+        let help = "Deflated frames that became smaller and were sent compressed";
+        single(encoder, "gateway_frames_compressed", help, &compressed)
+    }
+
+    fn closes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut sums: BTreeMap<(u16, &'static str), u64> = BTreeMap::new();
+        for shard in &self.shards {
+            let closes = shard.closes.lock().unwrap_or_else(PoisonError::into_inner);
+            for (code, name, count) in closes.iter() {
+                *sums.entry((*code, name)).or_default() += count;
+            }
+        }
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let help = "Sessions closed, by code";
+        let mut family = encoder.encode_descriptor("gateway_sessions_closed", help, None, kind)?;
+        for ((code, name), count) in sums {
+            let labels = [("code", code.to_string()), ("name", name.to_owned())];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! Opening and ending sessions.
+//!
+//! A planned end says goodbye, sends the close frame behind the frame that is under way, shuts
+//! our side, and waits a bounded time for the client's. Every end is logged with its reason.
+
+use std::net::Shutdown;
+use std::time::Duration;
+
+use fantail_model::Micros;
+use fantail_ops::closes::CloseEntry;
+use fantail_wire::client::Reply;
+use fantail_wire::codes::Code;
+use fantail_wire::frame::encode::close_frame;
+use fantail_wire::frame::{Decoder, Limits, Role, close};
+
+use super::Shard;
+use super::outbox::Outbox;
+use super::socket::{Closing, End, NONE, Session};
+use crate::limits;
+use crate::listener::Arrival;
+use crate::session::state::SessionState;
+
+/// Reconnects after a drain are spread over this many milliseconds.
+const RETRY_SPREAD_MS: u64 = 2_000;
+/// Earliest reconnect after a drain, in milliseconds.
+const RETRY_MIN_MS: u64 = 100;
+
+impl Shard {
+    /// Takes an upgraded socket.
+    pub(super) fn open(&mut self, arrival: Arrival, draining: bool) {
+        let now = self.clock.monotonic();
+        let entry = self.sessions.vacant_entry();
+        let slot = entry.key();
+        let mut socket = arrival.socket;
+        if let Err(error) = self.pollset.add(&mut socket, slot) {
+            tracing::error!(%error, "a socket cannot be polled");
+            return;
+        }
+        self.generation += 1;
+        let node_limits = self.config.limits;
+        let state = SessionState::new(arrival.session, arrival.identity, node_limits, now);
+        let frame_limits = Limits {
+            message_bytes_max: state.limits.message_bytes,
+            ..Limits::default()
+        };
+        entry.insert(Session {
+            socket,
+            generation: self.generation,
+            kind: arrival.kind,
+            decoder: Decoder::new(Role::Server, frame_limits, arrival.kind.deflate),
+            outbox: Outbox::default(),
+            behind: None,
+            due_head: NONE,
+            due_tail: NONE,
+            state: Box::new(state),
+            peer: arrival.peer,
+            opened: now,
+            heard: now,
+            next_heartbeat: now + self.config.heartbeat,
+            bytes_sent: 0,
+            closing: None,
+            _permit: arrival.permit,
+        });
+        self.metrics.opened();
+        self.welcome(slot);
+        if draining {
+            self.say_restart(slot);
+        }
+        // Frames that came in one piece with the handshake.
+        let mut early = arrival.early.to_vec();
+        self.feed(slot, &mut early);
+    }
+
+    fn welcome(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get(slot) else { return };
+        let wall = Micros(self.clock.wall_micros());
+        let welcome = session.state.welcome(&self.config.node, self.config.heartbeat, wall);
+        self.reply(slot, &welcome);
+    }
+
+    /// Every session is told to come back elsewhere.
+    pub(super) fn drain(&mut self) {
+        let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.say_restart(slot);
+        }
+    }
+
+    fn say_restart(&mut self, slot: usize) {
+        let retry = RETRY_MIN_MS + rand::random::<u64>() % RETRY_SPREAD_MS;
+        self.end(slot, &End::of(Code::Restart, ""), Some(retry));
+    }
+
+    /// Ends a session for a reason of ours.
+    pub(super) fn close(&mut self, slot: usize, end: &End) {
+        self.end(slot, end, None);
+    }
+
+    fn end(&mut self, slot: usize, end: &End, retry_after_ms: Option<u64>) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.closing.is_some() {
+            return;
+        }
+        let slow = end.name == Code::TooSlow.name();
+        let linger = if slow { limits::CLOSE_LINGER_SLOW } else { limits::CLOSE_LINGER };
+        let deadline = self.clock.monotonic() + linger;
+        session.closing = Some(Closing { deadline, shut: false });
+        session.outbox.keep_begun();
+        let encoding = session.kind.encoding;
+        if let Some(code) = planned(end.code) {
+            let goodbye = self.encoder.reply(encoding, &Reply::Goodbye { code, retry_after_ms });
+            session.outbox.push_own(goodbye);
+        }
+        let mut frame = Vec::new();
+        close_frame(end.code, &end.text(), &mut frame);
+        session.outbox.push_own(frame.into());
+        self.leave_all(slot);
+        self.log_end(slot, end);
+        self.pump(slot);
+    }
+
+    /// The client said close: answer it and go.
+    pub(super) fn closed_by_peer(&mut self, slot: usize, code: Option<u16>, reason: String) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let deadline = self.clock.monotonic() + limits::CLOSE_LINGER;
+        session.closing = Some(Closing { deadline, shut: false });
+        session.outbox.keep_begun();
+        let mut frame = Vec::new();
+        close_frame(close::ANSWER, "", &mut frame);
+        session.outbox.push_own(frame.into());
+        self.leave_all(slot);
+        let code = code.unwrap_or(close::NORMAL);
+        self.log_end(slot, &End { code, name: "CLIENT_CLOSED", reason });
+        self.pump(slot);
+    }
+
+    /// Everything is sent: shut our side, once.
+    pub(super) fn finish_close(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if let Some(closing) = &mut session.closing
+            && !closing.shut
+        {
+            closing.shut = true;
+            // A dead socket needs no shutting; its end shows at the next read or the deadline.
+            let _ = session.socket.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Takes a session out of everything and drops its socket.
+    pub(super) fn drop_session(&mut self, slot: usize, end: &End) {
+        if !self.sessions.contains(slot) {
+            return;
+        }
+        if self.sessions[slot].closing.is_none() {
+            self.leave_all(slot);
+            self.log_end(slot, end);
+        }
+        let mut session = self.sessions.remove(slot);
+        self.pollset.remove(&mut session.socket);
+    }
+
+    fn leave_all(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.behind.take().is_some() {
+            self.behind -= 1;
+        }
+        let held = std::mem::take(&mut session.state.held);
+        for subscription in held.iter() {
+            self.leave(slot, subscription.ch, subscription.phase);
+        }
+    }
+
+    fn log_end(&self, slot: usize, end: &End) {
+        let Some(session) = self.sessions.get(slot) else { return };
+        self.metrics.closed(end.code, end.name);
+        let lifetime = self.clock.monotonic().saturating_sub(session.opened);
+        self.closes.push(CloseEntry {
+            time_micros: self.clock.wall_micros(),
+            session: session.state.id.clone(),
+            user: Some(session.state.identity.user.clone()),
+            peer: session.peer.to_string(),
+            code: end.code,
+            name: end.name.to_owned(),
+            reason: end.reason.clone(),
+            bytes_sent: session.bytes_sent,
+            duration_ms: millis(lifetime),
+        });
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The row of a planned close: one that is no protocol mistake of the client.
+fn planned(number: u16) -> Option<Code> {
+    const MISTAKES: [u16; 4] =
+        [close::PROTOCOL_ERROR, close::UNSUPPORTED, close::INVALID_DATA, close::TOO_BIG];
+    let row = Code::ALL.iter().copied().find(|code| code.close_code() == Some(number))?;
+    (!MISTAKES.contains(&number)).then_some(row)
+}
+
+impl End {
+    /// The connection died or the client left without a word.
+    pub(super) fn gone() -> Self {
+        Self { code: 1006, name: "CONNECTION_LOST", reason: String::new() }
+    }
+
+    /// The client does not keep up.
+    pub(super) fn too_slow(reason: &str) -> Self {
+        Self::of(Code::TooSlow, reason)
+    }
+}

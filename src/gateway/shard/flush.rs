@@ -1,0 +1,173 @@
+//! The fan-out loop: batches in, one write per socket out.
+//!
+//! A plan is made first (which socket is due which groups, in order), then sockets are written in
+//! chunks with a rotating start. A healthy session of one channel is sent the group's shared
+//! buffer itself; one that is due several gets a scratch copy, in order, in one `send`. Only a
+//! socket that does not take everything stores something.
+
+use std::sync::Arc;
+
+use super::Shard;
+use super::socket::{End, NONE, Written};
+use crate::group::{Batch, Group};
+use crate::limits;
+
+/// One group due to one socket; entries of a socket are linked in order.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    group: u32,
+    next: u32,
+}
+
+/// The running flush. Buffers are kept between flushes.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    groups: Vec<Arc<Group>>,
+    dues: Vec<Due>,
+    touched: Vec<u32>,
+    next: usize,
+}
+
+impl Plan {
+    fn clear(&mut self) {
+        self.groups.clear();
+        self.dues.clear();
+        self.touched.clear();
+        self.next = 0;
+    }
+
+    fn link(&mut self, head: &mut u32, tail: &mut u32, group: u32) -> bool {
+        let at = self.dues.len() as u32;
+        self.dues.push(Due { group, next: NONE });
+        let first = *head == NONE;
+        match first {
+            true => *head = at,
+            false => self.dues[*tail as usize].next = at,
+        }
+        *tail = at;
+        first
+    }
+}
+
+impl Shard {
+    /// Sends batches that arrived together to everyone who is due something of them.
+    pub(super) async fn flush(&mut self, batches: &[Arc<Batch>]) {
+        self.plan_flush(batches);
+        let events: usize = self.plan.groups.iter().map(|group| group.events.len()).sum();
+        self.metrics.flushed(batches.len(), events);
+        while self.flush_chunk() {
+            self.serve_sockets();
+            tokio::task::yield_now().await;
+        }
+        self.plan.clear();
+        if self.behind == 0 {
+            self.log.clear();
+        }
+    }
+
+    /// Decides who is due what. Sessions that are behind get their cursor instead.
+    fn plan_flush(&mut self, batches: &[Arc<Batch>]) {
+        let mut plan = std::mem::take(&mut self.plan);
+        plan.clear();
+        let now = self.clock.monotonic();
+        for batch in batches {
+            let number = self.log.push(Arc::clone(batch));
+            for group in &batch.groups {
+                let Some(members) = self.index.members(group.info.ch) else { continue };
+                if members.is_empty() {
+                    continue;
+                }
+                let at = plan.groups.len() as u32;
+                plan.groups.push(Arc::clone(group));
+                for (kind, slots) in members.kinds() {
+                    group.frames_ref(kind, &mut self.encoder);
+                    for &slot in slots {
+                        let Some(session) = self.sessions.get_mut(slot as usize) else { continue };
+                        if session.behind.is_some() {
+                            continue;
+                        }
+                        if !session.outbox.is_empty() {
+                            session.behind = Some((number, now));
+                            self.behind += 1;
+                            continue;
+                        }
+                        let (head, tail) = (&mut session.due_head, &mut session.due_tail);
+                        if plan.link(head, tail, at) {
+                            plan.touched.push(slot);
+                        }
+                    }
+                }
+            }
+        }
+        // Whoever was served first in the last flush is not first in this one.
+        if !plan.touched.is_empty() {
+            let shift = self.rotation % plan.touched.len();
+            plan.touched.rotate_left(shift);
+            self.rotation = self.rotation.wrapping_add(limits::FLUSH_CHUNK);
+        }
+        self.plan = plan;
+    }
+
+    /// Writes to the next chunk of sockets; false when all are done.
+    fn flush_chunk(&mut self) -> bool {
+        let start = self.plan.next;
+        let end = (start + limits::FLUSH_CHUNK).min(self.plan.touched.len());
+        self.plan.next = end;
+        for at in start..end {
+            self.flush_session(self.plan.touched[at] as usize);
+        }
+        end < self.plan.touched.len()
+    }
+
+    /// Writes what the running plan owes one socket. Harmless when it owes nothing.
+    pub(super) fn flush_session(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let head = std::mem::replace(&mut session.due_head, NONE);
+        session.due_tail = NONE;
+        if head == NONE || session.closing.is_some() {
+            return;
+        }
+        let (plan, kind) = (&self.plan, session.kind);
+        let first = &plan.groups[plan.dues[head as usize].group as usize];
+        let mut events = first.events.len();
+        let outcome = if plan.dues[head as usize].next == NONE && session.outbox.is_empty() {
+            let bytes = first.frames_made(kind);
+            self.metrics.written(bytes.len());
+            session.write(bytes)
+        } else if session.outbox.is_empty() {
+            self.scratch.clear();
+            events = 0;
+            for group in dues(plan, head) {
+                self.scratch.extend_from_slice(group.frames_made(kind));
+                events += group.events.len();
+            }
+            self.metrics.written(self.scratch.len());
+            session.write(&self.scratch)
+        } else {
+            // A reply got stuck in front of it while the flush was under way.
+            Written::Part(0)
+        };
+        self.metrics.delivered(events);
+        match outcome {
+            Written::All => {}
+            Written::Part(sent) => {
+                self.metrics.blocked();
+                let was_empty = session.outbox.is_empty();
+                for group in dues(plan, head) {
+                    session.outbox.push_group(Arc::clone(group));
+                }
+                if was_empty {
+                    session.outbox.advance(sent, kind, &mut self.encoder);
+                }
+            }
+            Written::Gone => self.drop_session(slot, &End::gone()),
+        }
+    }
+}
+
+/// The groups one socket is due, in order.
+fn dues(plan: &Plan, head: u32) -> impl Iterator<Item = &Arc<Group>> {
+    let entry = |at: u32| (at != NONE).then(|| plan.dues[at as usize]);
+    std::iter::successors(entry(head), move |due| entry(due.next))
+        .map(|due| &plan.groups[due.group as usize])
+}

@@ -1,0 +1,157 @@
+//! What the tail says, taken strictly in order: batches that wait together are flushed together,
+//! anything else only after the batches before it.
+
+use std::sync::Arc;
+
+use fantail_wire::client::Reply;
+use tokio::sync::mpsc;
+
+use super::Shard;
+use super::socket::End;
+use crate::group::Batch;
+use crate::limits;
+use crate::link::{ToShard, ToTail};
+use crate::seed::{Part, Seed, Seeds};
+use crate::session::subscriptions::Phase;
+
+impl Shard {
+    pub(super) async fn take_mail(
+        &mut self,
+        first: ToShard,
+        mailbox: &mut mpsc::Receiver<ToShard>,
+    ) {
+        let mut batches: Vec<Arc<Batch>> = Vec::new();
+        let mut message = Some(first);
+        while let Some(mail) = message {
+            match mail {
+                ToShard::Batch(batch) => batches.push(batch),
+                other => {
+                    self.flush_waiting(&mut batches).await;
+                    self.take_other(other);
+                }
+            }
+            if batches.len() >= limits::FLUSH_BATCHES_MAX {
+                break;
+            }
+            message = mailbox.try_recv().ok();
+        }
+        self.flush_waiting(&mut batches).await;
+    }
+
+    async fn flush_waiting(&mut self, batches: &mut Vec<Arc<Batch>>) {
+        if !batches.is_empty() {
+            self.flush(batches).await;
+            batches.clear();
+        }
+    }
+
+    fn take_other(&mut self, message: ToShard) {
+        match message {
+            ToShard::Batch(_) => {}
+            ToShard::Channel(info) => {
+                self.directory.add(Arc::clone(&info));
+                let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
+                for slot in slots {
+                    let Some(session) = self.sessions.get_mut(slot) else { continue };
+                    if session.closing.is_none()
+                        && let Some(action) = session.state.appeared(&info)
+                    {
+                        self.act(slot, vec![action]);
+                    }
+                }
+            }
+            ToShard::Seeds(seeds) => self.take_seeds(&seeds),
+            ToShard::Stale { channels, reason } => self.tell_stale(&channels, reason),
+            ToShard::Lost => {
+                let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
+                for slot in slots {
+                    self.close(slot, &End::too_slow("the node fell behind; resume"));
+                }
+            }
+        }
+    }
+
+    /// The acknowledgement, then each channel's start; from the next batch on it is due.
+    fn take_seeds(&mut self, seeds: &Seeds) {
+        let slot = seeds.session.slot;
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.generation != seeds.session.generation || session.closing.is_some() {
+            self.desert_unwanted(seeds);
+            return;
+        }
+        let Some((reply, joins)) = session.state.seeded(seeds, &self.directory) else { return };
+        let since = self.log.next();
+        let reply = self.encoder.reply(session.kind.encoding, &reply);
+        session.outbox.push_own(reply);
+        for seed in &joins {
+            for part in &seed.parts {
+                match part {
+                    Part::Snapshot(snapshot) => {
+                        let frame = snapshot.frame(session.kind, &mut self.encoder);
+                        session.outbox.push_shared(frame);
+                    }
+                    Part::Group(group) => session.outbox.push_group(Arc::clone(group)),
+                    Part::Gap(gap) => {
+                        session.outbox.push_own(self.encoder.reply(session.kind.encoding, gap));
+                    }
+                }
+            }
+            let place = self.index.join(seed.ch, session.kind, slot);
+            if let Some(held) = session.state.held.get_mut(seed.ch) {
+                held.phase = Phase::Live { slot: place, since };
+            }
+        }
+        self.metrics.seeded(joins.len(), joins.iter().filter(|seed| seed.resumed).count());
+        self.pump(slot);
+        self.desert_unwanted(seeds);
+    }
+
+    /// The tail set our interest for each seed; where nobody joined, it has to be taken back.
+    fn desert_unwanted(&mut self, seeds: &Seeds) {
+        for Seed { ch, .. } in seeds.seeds.iter().flatten() {
+            self.desert_if_empty(*ch);
+        }
+    }
+
+    pub(super) fn desert_if_empty(&mut self, ch: u32) {
+        if self.index.members(ch).is_none_or(|members| members.is_empty()) {
+            self.deserted.push_back((ch, self.clock.monotonic()));
+        }
+    }
+
+    /// Tells everyone subscribed that nobody speaks for a channel any more.
+    fn tell_stale(&mut self, channels: &[u32], reason: &str) {
+        for &ch in channels {
+            let Some(members) = self.index.members(ch) else { continue };
+            let stale = Reply::Stale {
+                channel: self.directory.name(ch).to_owned(),
+                ch,
+                reason: reason.to_owned(),
+            };
+            let mut due = Vec::new();
+            for (kind, slots) in members.kinds() {
+                let frame = self.encoder.reply(kind.encoding, &stale);
+                due.extend(slots.iter().map(|slot| (*slot as usize, frame.clone())));
+            }
+            for (slot, frame) in due {
+                self.send_own(slot, frame);
+            }
+        }
+    }
+
+    /// Hands requests to the tail, in order; what has no room waits for the next turn.
+    pub(super) fn send_requests(&mut self) {
+        while let Some(request) = self.unsent.pop_front() {
+            if let Err(back) = self.tail.send(request) {
+                self.unsent.push_front(back);
+                return;
+            }
+        }
+    }
+
+    /// Queues a request behind those that wait.
+    pub(super) fn request(&mut self, request: ToTail) {
+        self.unsent.push_back(request);
+        self.send_requests();
+    }
+}

@@ -1,0 +1,192 @@
+//! A shard: one thread that owns its sockets.
+//!
+//! Tokio keeps accept, handshake, timers and the mailbox; established sessions live in a slab
+//! behind the shard's own poll set. Everything a session is, is a plain field here: no lock, no
+//! shared reference count, no task and no wake-up per delivery.
+
+mod actions;
+mod closing;
+mod flush;
+mod index;
+mod log;
+mod mailbox;
+mod outbox;
+mod pollset;
+mod pump;
+mod reads;
+pub(crate) mod socket;
+mod timers;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fantail_ops::clock::Clock;
+use fantail_ops::closes::CloseLog;
+use fantail_ops::shutdown::{DrainGuard, Shutdown};
+use fantail_wire::frame::Inflater;
+use slab::Slab;
+use tokio::sync::mpsc;
+
+use crate::auth::Authenticator;
+use crate::config::SessionConfig;
+use crate::encoder::{Encoder, FramesMade};
+use crate::limits;
+use crate::link::{TailLink, ToShard, ToTail};
+use crate::listener::Arrival;
+use crate::metrics::ShardMetrics;
+use crate::session::directory::Directory;
+use flush::Plan;
+use index::Index;
+use log::Log;
+use pollset::{Pollset, Ready};
+use socket::Session;
+
+/// What every shard of a node shares or is told at the start.
+#[derive(Clone)]
+pub(crate) struct ShardSetup {
+    pub(crate) number: usize,
+    pub(crate) config: SessionConfig,
+    pub(crate) tail: TailLink,
+    pub(crate) clock: Clock,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) closes: CloseLog,
+    pub(crate) frames: Arc<FramesMade>,
+    pub(crate) metrics: Arc<ShardMetrics>,
+}
+
+/// One shard.
+pub(crate) struct Shard {
+    number: usize,
+    config: SessionConfig,
+    sessions: Slab<Session>,
+    generation: u64,
+    directory: Directory,
+    index: Index,
+    log: Log,
+    /// Sessions that have a cursor into the log.
+    behind: usize,
+    plan: Plan,
+    rotation: usize,
+    encoder: Encoder,
+    inflater: Inflater,
+    scratch: Vec<u8>,
+    read_scratch: Vec<u8>,
+    /// Sessions with more to read or send than one turn allows.
+    runnable: Vec<usize>,
+    unread: Vec<usize>,
+    ready: Vec<Ready>,
+    pollset: Pollset,
+    tail: TailLink,
+    /// Requests the tail's mailbox had no room for, in order.
+    unsent: VecDeque<ToTail>,
+    /// Channels without members, and since when.
+    deserted: VecDeque<(u32, Duration)>,
+    clock: Clock,
+    authenticator: Arc<Authenticator>,
+    closes: CloseLog,
+    metrics: Arc<ShardMetrics>,
+}
+
+impl Shard {
+    /// Must be made inside the shard's runtime.
+    pub(crate) fn new(setup: ShardSetup) -> io::Result<Self> {
+        Ok(Self {
+            number: setup.number,
+            log: Log::new(setup.config.backlog_bytes),
+            encoder: Encoder::new(setup.config.deflate_level, setup.frames),
+            config: setup.config,
+            sessions: Slab::new(),
+            generation: 0,
+            directory: Directory::default(),
+            index: Index::default(),
+            behind: 0,
+            plan: Plan::default(),
+            rotation: 0,
+            inflater: Inflater::new(),
+            scratch: Vec::new(),
+            read_scratch: vec![0; limits::READ_SCRATCH_BYTES],
+            runnable: Vec::new(),
+            unread: Vec::new(),
+            ready: Vec::new(),
+            pollset: Pollset::new()?,
+            tail: setup.tail,
+            unsent: VecDeque::new(),
+            deserted: VecDeque::new(),
+            clock: setup.clock,
+            authenticator: setup.authenticator,
+            closes: setup.closes,
+            metrics: setup.metrics,
+        })
+    }
+
+    /// Runs until shutdown has begun and every session is closed.
+    pub(crate) async fn run(
+        mut self,
+        mut mailbox: mpsc::Receiver<ToShard>,
+        mut arrivals: mpsc::Receiver<Arrival>,
+        shutdown: Shutdown,
+        _guard: DrainGuard,
+    ) {
+        let mut tick = tokio::time::interval(limits::TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut draining = false;
+        let mut ready = Vec::new();
+        while !(draining && self.sessions.is_empty()) {
+            let busy = !self.runnable.is_empty() || !self.unread.is_empty();
+            tokio::select! {
+                biased;
+                () = shutdown.begun(), if !draining => {
+                    draining = true;
+                    self.drain();
+                }
+                Some(message) = mailbox.recv() => self.take_mail(message, &mut mailbox).await,
+                result = self.pollset.wait(&mut ready) => self.poll_outcome(result),
+                Some(arrival) = arrivals.recv() => self.open(arrival, draining),
+                _ = tick.tick() => self.tick(),
+                () = tokio::task::yield_now(), if busy => {}
+            }
+            self.ready.append(&mut ready);
+            self.serve_ready();
+            self.serve_sockets();
+            self.send_requests();
+        }
+    }
+
+    fn poll_outcome(&self, result: io::Result<()>) {
+        if let Err(error) = result {
+            tracing::error!(shard = self.number, %error, "polling sockets failed");
+        }
+    }
+
+    /// A turn for sockets that have news, without waiting.
+    fn serve_sockets(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        if let Err(error) = self.pollset.take(&mut ready) {
+            tracing::error!(shard = self.number, %error, "polling sockets failed");
+        }
+        self.ready = ready;
+        self.serve_ready();
+        for slot in std::mem::take(&mut self.runnable) {
+            self.pump(slot);
+        }
+        for slot in std::mem::take(&mut self.unread) {
+            self.read(slot);
+        }
+    }
+
+    fn serve_ready(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        for news in ready.drain(..) {
+            if news.writable {
+                self.pump(news.slot);
+            }
+            if news.readable {
+                self.read(news.slot);
+            }
+        }
+        // Nothing is added to it while it is served.
+        self.ready = ready;
+    }
+}

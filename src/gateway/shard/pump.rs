@@ -1,0 +1,117 @@
+//! Moving a socket's own queue, and catching a session up that is behind.
+//!
+//! Order: what is queued, then the log from the session's cursor, then it is level and the flush
+//! serves it again.
+
+use bytes::Bytes;
+
+use super::Shard;
+use super::socket::{End, Written};
+use crate::limits;
+
+/// Bytes of shared frames queued for a session that is behind before they are written.
+const REFILL_BYTES: usize = 64 * 1_024;
+
+impl Shard {
+    /// Queues bytes of one session and sends what goes.
+    pub(super) fn send_own(&mut self, slot: usize, bytes: Bytes) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.outbox.is_empty() && session.behind.is_none() {
+            self.metrics.written(bytes.len());
+            match session.write(&bytes) {
+                Written::All => {}
+                Written::Part(sent) => {
+                    session.outbox.push_own(bytes);
+                    session.outbox.skip(sent);
+                }
+                Written::Gone => self.drop_session(slot, &End::gone()),
+            }
+            return;
+        }
+        session.outbox.push_own(bytes);
+        if session.outbox.is_over() && session.closing.is_none() {
+            self.close(slot, &End::too_slow("its own answers are not being read"));
+        }
+    }
+
+    /// Sends as much as the socket takes: its queue, then what it missed.
+    pub(super) fn pump(&mut self, slot: usize) {
+        let mut budget = limits::CATCH_UP_BYTES;
+        loop {
+            if !self.drain_outbox(slot, &mut budget) {
+                return;
+            }
+            let Some(session) = self.sessions.get_mut(slot) else { return };
+            if session.closing.is_some() {
+                self.finish_close(slot);
+                return;
+            }
+            let Some((cursor, since)) = session.behind else { return };
+            if cursor < self.log.base() {
+                self.close(slot, &End::too_slow("it fell out of the backlog"));
+                return;
+            }
+            if cursor == self.log.next() {
+                session.behind = None;
+                self.behind -= 1;
+                return;
+            }
+            if budget == 0 {
+                self.runnable.push(slot);
+                return;
+            }
+            let next = self.refill(slot, cursor);
+            if let Some(session) = self.sessions.get_mut(slot) {
+                session.behind = Some((next, since));
+            }
+        }
+    }
+
+    /// Writes the queue; false when the socket is full, gone or the session is.
+    fn drain_outbox(&mut self, slot: usize, budget: &mut usize) -> bool {
+        loop {
+            let Some(session) = self.sessions.get_mut(slot) else { return false };
+            if session.outbox.is_empty() {
+                return true;
+            }
+            self.scratch.clear();
+            let kind = session.kind;
+            session.outbox.gather(kind, &mut self.encoder, REFILL_BYTES, &mut self.scratch);
+            self.metrics.written(self.scratch.len());
+            let outcome = session.write(&self.scratch);
+            let sent = match outcome {
+                Written::All => self.scratch.len(),
+                Written::Part(sent) => sent,
+                Written::Gone => {
+                    self.drop_session(slot, &End::gone());
+                    return false;
+                }
+            };
+            session.outbox.advance(sent, kind, &mut self.encoder);
+            *budget = budget.saturating_sub(sent);
+            if matches!(outcome, Written::Part(_)) {
+                return false;
+            }
+        }
+    }
+
+    /// Queues references to what the session is due from its cursor on; returns the new cursor.
+    fn refill(&mut self, slot: usize, mut cursor: u64) -> u64 {
+        let Some(session) = self.sessions.get_mut(slot) else { return cursor };
+        let mut bytes = 0;
+        while let Some(batch) = self.log.get(cursor) {
+            for group in &batch.groups {
+                if session.state.held.is_due(group.info.ch, cursor) {
+                    bytes += group.frames_ref(session.kind, &mut self.encoder).len();
+                    self.metrics.delivered(group.events.len());
+                    session.outbox.push_group(std::sync::Arc::clone(group));
+                }
+            }
+            cursor += 1;
+            if bytes >= REFILL_BYTES {
+                break;
+            }
+        }
+        cursor
+    }
+}

@@ -1,0 +1,123 @@
+//! A session's socket, timers and place: plain fields in the shard's slab.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fantail_wire::codes::Code;
+use fantail_wire::frame::Decoder;
+use mio::net::TcpStream;
+
+use super::outbox::Outbox;
+use crate::connections::Permit;
+use crate::kind::FrameKind;
+use crate::session::state::SessionState;
+
+/// No entry in the flush plan.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// One client socket and everything about it.
+pub(crate) struct Session {
+    pub(crate) socket: TcpStream,
+    pub(crate) generation: u64,
+    pub(crate) kind: FrameKind,
+    pub(crate) decoder: Decoder,
+    pub(crate) outbox: Outbox,
+    /// Number of the next batch it is due, while it is behind; and since when.
+    pub(crate) behind: Option<(u64, Duration)>,
+    /// Its entries in the running flush plan.
+    pub(crate) due_head: u32,
+    pub(crate) due_tail: u32,
+    pub(crate) state: Box<SessionState>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) opened: Duration,
+    pub(crate) heard: Duration,
+    pub(crate) next_heartbeat: Duration,
+    pub(crate) bytes_sent: u64,
+    pub(crate) closing: Option<Closing>,
+    /// Holds its place under the connection limits.
+    pub(crate) _permit: Permit,
+}
+
+/// A session on its way out.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    /// When the socket is dropped, whatever the client does.
+    pub(crate) deadline: Duration,
+    /// True once our side is shut down.
+    pub(crate) shut: bool,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    /// Close code on the wire, or what stood for it.
+    pub(crate) code: u16,
+    /// Its name in the catalogue, or a word for what has none.
+    pub(crate) name: &'static str,
+    pub(crate) reason: String,
+}
+
+/// What became of a write.
+pub(crate) enum Written {
+    /// Everything is in the kernel.
+    All,
+    /// Only this much: the socket is full and will report when it is not.
+    Part(usize),
+    /// The connection is dead.
+    Gone,
+}
+
+/// What became of a read.
+pub(crate) enum Got {
+    Bytes(usize),
+    Nothing,
+    /// The peer closed its side, or the connection is dead.
+    End,
+}
+
+impl Session {
+    /// One `send`. A short write counts as full: the kernel reports when there is room again.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Written {
+        loop {
+            match self.socket.write(bytes) {
+                Ok(sent) => {
+                    self.bytes_sent += sent as u64;
+                    return if sent == bytes.len() { Written::All } else { Written::Part(sent) };
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Written::Part(0),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Written::Gone,
+            }
+        }
+    }
+
+    /// One `recv`.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> Got {
+        loop {
+            match self.socket.read(into) {
+                Ok(0) => return Got::End,
+                Ok(length) => return Got::Bytes(length),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Got::Nothing,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Got::End,
+            }
+        }
+    }
+}
+
+impl End {
+    pub(crate) fn of(code: Code, reason: impl Into<String>) -> Self {
+        let number = code.close_code().unwrap_or(1011);
+        Self { code: number, name: code.name(), reason: reason.into() }
+    }
+
+    /// The close frame's reason: the code's name, then why.
+    pub(crate) fn text(&self) -> String {
+        if self.reason.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}: {}", self.name, self.reason)
+        }
+    }
+}

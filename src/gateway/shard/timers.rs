@@ -1,0 +1,89 @@
+//! What happens by time: heartbeats, dead peers, slow peers, ended credentials, closing sockets,
+//! and interest in channels nobody holds.
+
+use std::time::Duration;
+
+use fantail_model::Micros;
+use fantail_wire::codes::Code;
+use fantail_wire::frame::encode::ping_frame;
+
+use super::Shard;
+use super::socket::{End, Session};
+use crate::limits;
+use crate::link::ToTail;
+
+impl Shard {
+    pub(super) fn tick(&mut self) {
+        let now = self.clock.monotonic();
+        let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.tick_session(slot, now);
+        }
+        self.give_up_interest(now);
+        let live = |session: &Session| session.state.held.is_any_live();
+        let subscribers = self.sessions.iter().filter(|(_, session)| live(session)).count();
+        self.metrics.set_levels(self.sessions.len(), subscribers, self.behind);
+        if self.scratch.capacity() > limits::SCRATCH_BYTES_KEPT {
+            self.scratch = Vec::new();
+        }
+    }
+
+    fn tick_session(&mut self, slot: usize, now: Duration) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if let Some(closing) = &session.closing {
+            if now >= closing.deadline {
+                self.drop_session(slot, &End::gone());
+            }
+            return;
+        }
+        let base = self.log.base();
+        let slow = session.behind.is_some_and(|(cursor, since)| {
+            cursor < base || now.saturating_sub(since) >= self.config.slow_after
+        });
+        if slow {
+            self.close(slot, &End::too_slow("it did not keep up"));
+            return;
+        }
+        if now.saturating_sub(session.heard) >= 2 * self.config.heartbeat {
+            self.close(slot, &End::of(Code::HeartbeatMissed, "two pings without an answer"));
+            return;
+        }
+        let due = now >= session.next_heartbeat;
+        if let Some(action) = session.state.tick(now) {
+            self.act(slot, vec![action]);
+        }
+        if due {
+            self.beat(slot, now);
+        }
+    }
+
+    /// A ping for the library, a heartbeat for the program.
+    fn beat(&mut self, slot: usize, now: Duration) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.closing.is_some() {
+            return;
+        }
+        session.next_heartbeat = now + self.config.heartbeat;
+        let heartbeat = session.state.heartbeat(Micros(self.clock.wall_micros()));
+        let mut bytes = Vec::new();
+        ping_frame(b"", &mut bytes);
+        bytes.extend_from_slice(&self.encoder.reply(session.kind.encoding, &heartbeat));
+        self.send_own(slot, bytes.into());
+    }
+
+    /// Channels that stayed without members for a while: the tail need not send them.
+    fn give_up_interest(&mut self, now: Duration) {
+        while let Some(&(ch, since)) = self.deserted.front() {
+            if now.saturating_sub(since) < limits::INTEREST_LINGER {
+                return;
+            }
+            self.deserted.pop_front();
+            if self.index.members(ch).is_none_or(|members| members.is_empty())
+                && !self.deserted.iter().any(|(later, _)| *later == ch)
+            {
+                let shard = self.number;
+                self.request(ToTail::Leave { shard, ch });
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Puts a gateway together: one tail thread, one thread per shard, a listener on each.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+
+use fantail_bus::{ConsumeError, Consumer, Offset, Start, TopicName};
+use fantail_model::Kind;
+use fantail_ops::clock::Clock;
+use fantail_ops::closes::CloseLog;
+use fantail_ops::health::Readiness;
+use fantail_ops::metrics::Metrics;
+use fantail_ops::shutdown::Shutdown;
+use fantail_wire::record;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::auth::Authenticator;
+use crate::config::GatewayConfig;
+use crate::connections::Connections;
+use crate::encoder::FramesMade;
+use crate::handshake;
+use crate::limits;
+use crate::link::{TailLink, ToShard};
+use crate::listener::{self, Door};
+use crate::metrics::{self, ShardMetrics, TailMetrics};
+use crate::query::TailQueries;
+use crate::rest::{self, RestState};
+use crate::shard::{Shard, ShardSetup};
+use crate::tail::{Mailboxes, Tail};
+
+/// What a gateway is given besides its configuration.
+pub struct Dependencies {
+    /// Reads the bus; nothing assigned yet.
+    pub consumer: Box<dyn Consumer>,
+    /// Time.
+    pub clock: Clock,
+    /// Where its figures are registered.
+    pub metrics: Metrics,
+    /// Where ends of sessions are remembered.
+    pub closes: CloseLog,
+    /// Released when the tail has caught up.
+    pub readiness: Readiness,
+    /// The end.
+    pub shutdown: Shutdown,
+}
+
+/// A running gateway. It ends with its [`Shutdown`], whose guards it holds until all is drained.
+#[derive(Debug)]
+pub struct Gateway {
+    addr: SocketAddr,
+    connections: Arc<Connections>,
+    shards: Vec<Arc<ShardMetrics>>,
+}
+
+/// Why a gateway cannot start; an operator's matter.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The public address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// A thread or its runtime cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// The bus cannot be read.
+    #[error("cannot read the bus: {0}")]
+    Bus(#[from] ConsumeError),
+}
+
+impl Gateway {
+    /// Starts its threads and listens.
+    ///
+    /// # Errors
+    /// [`GatewayError`]: the address is taken, the bus lacks a topic, no thread can be had.
+    pub async fn start(config: GatewayConfig, with: Dependencies) -> Result<Self, GatewayError> {
+        let mut consumer = with.consumer;
+        assign(&mut *consumer)?;
+        let listeners = listener::bind(config.addr, config.shards)
+            .map_err(|error| GatewayError::Listen(config.addr, error))?;
+        let addr = listeners.first().and_then(|l| l.local_addr().ok()).unwrap_or(config.addr);
+
+        let waker = consumer.waker();
+        let (want_sender, requests) = mpsc::channel(limits::REQUESTS_MAX);
+        let (queries, asked) = TailQueries::new(limits::QUERIES_MAX, waker.clone());
+        let authenticator = Arc::new(Authenticator::new(config.auth.clone(), with.clock.clone()));
+        let connections = Connections::new(config.connections, config.connections_per_ip);
+        let frames = Arc::new(FramesMade::default());
+        let tail_metrics = Arc::new(TailMetrics::new());
+        let setups = (0..config.shards).map(|number| ShardSetup {
+            number,
+            config: config.sessions.clone(),
+            tail: TailLink::new(want_sender.clone(), waker.clone()),
+            clock: with.clock.clone(),
+            authenticator: Arc::clone(&authenticator),
+            closes: with.closes.clone(),
+            frames: Arc::clone(&frames),
+            metrics: Arc::new(ShardMetrics::default()),
+        });
+        let setups: Vec<ShardSetup> = setups.collect();
+        let shards: Vec<_> = setups.iter().map(|setup| Arc::clone(&setup.metrics)).collect();
+        let (tail, made) = (Arc::clone(&tail_metrics), Arc::clone(&frames));
+        metrics::register(&with.metrics, tail, shards.clone(), made, Arc::clone(&connections));
+
+        let rest = RestState {
+            queries,
+            authenticator: Arc::clone(&authenticator),
+            clock: with.clock.clone(),
+            limits: config.sessions.limits,
+            node: config.sessions.node.clone(),
+        };
+        let router = rest::router(rest);
+        let mut mailboxes = Vec::with_capacity(config.shards);
+        for (setup, listener) in setups.into_iter().zip(listeners) {
+            let (sender, mailbox) = mpsc::channel(limits::MAILBOX_MAX);
+            mailboxes.push(sender);
+            let admit = Arc::clone(&connections);
+            let context = handshake::Context {
+                authenticator: Arc::clone(&authenticator),
+                admit: Arc::new(move |address| admit.admit(address)),
+                deflate: config.deflate,
+            };
+            let shutdown = with.shutdown.clone();
+            start_shard(setup, listener, mailbox, (router.clone(), context), shutdown).await?;
+        }
+        let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked };
+        let tail = Tail::new(config.ring_bytes, mailboxes, with.clock, tail_metrics);
+        let caught_up = with.readiness.latch("gateway caught up with the bus");
+        let (shutdown, guard) = (with.shutdown.clone(), with.shutdown.guard("tail"));
+        let run = move || {
+            tail.run(consumer, caught_up, &shutdown);
+            drop(guard);
+        };
+        thread::Builder::new().name("tail".into()).spawn(run).map_err(GatewayError::Thread)?;
+        drain_with(Arc::clone(&connections), with.shutdown);
+        Ok(Self { addr, connections, shards })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Open connections.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.count()
+    }
+
+    /// Sessions that are subscribed to something, as of the shards' last look at their timers.
+    #[must_use]
+    pub fn subscribers(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.subscribers()).sum()
+    }
+}
+
+/// Everything on the bus, from the beginning of what is kept.
+fn assign(consumer: &mut dyn Consumer) -> Result<(), ConsumeError> {
+    let mut starts = Vec::new();
+    let kinds = Kind::ALL.into_iter().map(record::topic);
+    for name in [record::INSTRUMENT, record::CONTROL].into_iter().chain(kinds) {
+        let topic = TopicName::from_static(name);
+        for partition in 0..consumer.partitions(&topic)? {
+            starts.push(Start { topic: topic.clone(), partition, from: Offset::Earliest });
+        }
+    }
+    consumer.assign(starts)
+}
+
+/// Nobody is admitted once the end has begun.
+fn drain_with(connections: Arc<Connections>, shutdown: Shutdown) {
+    tokio::spawn(async move {
+        shutdown.begun().await;
+        connections.drain();
+    });
+}
+
+/// One shard on a thread and a runtime of its own; returns once it listens.
+async fn start_shard(
+    setup: ShardSetup,
+    listener: std::net::TcpListener,
+    mailbox: mpsc::Receiver<ToShard>,
+    (router, handshake): (axum::Router, handshake::Context<crate::connections::Permit>),
+    shutdown: Shutdown,
+) -> Result<(), GatewayError> {
+    let (started, start) = oneshot::channel();
+    let guard = shutdown.guard("shard");
+    let name = format!("shard-{}", setup.number);
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        runtime.block_on(async move {
+            let made = tokio::net::TcpListener::from_std(listener)
+                .and_then(|listener| Ok((listener, Shard::new(setup)?)));
+            let (listener, shard) = match made {
+                Ok(made) => made,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            let (arrivals_sender, arrivals) = mpsc::channel(limits::ARRIVALS_MAX);
+            let door = Door { router, handshake, arrivals: arrivals_sender };
+            tokio::spawn(listener::accept(listener, Arc::new(door), shutdown.clone()));
+            // The receiver is gone only if the start was given up.
+            let _ = started.send(Ok(()));
+            shard.run(mailbox, arrivals, shutdown, guard).await;
+        });
+    };
+    thread::Builder::new().name(name).spawn(run).map_err(GatewayError::Thread)?;
+    let outcome = start.await.unwrap_or_else(|_| Err(io::Error::other("the shard ended at once")));
+    outcome.map_err(GatewayError::Thread)
+}

@@ -1,0 +1,230 @@
+//! One channel as the tail keeps it: position, state, book or last value, ring.
+//!
+//! Applies each event once. An event of a lower epoch, or one it already has, is refused: that is
+//! the fence between an old feed owner and a new one.
+
+use std::sync::Arc;
+
+use fantail_model::{Body, Book, BookChange, Event, Kind, Micros, Position, State};
+
+use crate::group::{ChannelInfo, Published};
+use crate::limits;
+use crate::seed::{Snapshot, SnapshotBody};
+use crate::store::ring::Ring;
+
+/// Book checksums are due when `seq` is a multiple of this.
+const CHECKSUM_EVERY: u64 = 16;
+
+/// What a channel holds besides its ring.
+#[derive(Debug)]
+pub(crate) enum Value {
+    /// Books: the view, and whether it is the whole truth.
+    Book { book: Book, in_sync: bool },
+    /// Last-value channels: the latest event.
+    Last(Option<Event>),
+    /// Trades: nothing but the ring.
+    Stream,
+}
+
+/// Why an event was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// From an owner that was replaced.
+    LowerEpoch,
+    /// Already here.
+    Duplicate,
+    /// A book change that is no book change; the book is out of sync from here.
+    BadBook,
+}
+
+/// One channel.
+#[derive(Debug)]
+pub(crate) struct ChannelState {
+    pub(crate) info: Arc<ChannelInfo>,
+    pub(crate) value: Value,
+    pub(crate) ring: Ring,
+    /// Bit per shard that wants it.
+    pub(crate) interest: u64,
+    position: Option<Position>,
+    state: State,
+    reason: String,
+    since: Micros,
+    ts: Option<Micros>,
+    rx: Micros,
+    vseq: Option<u64>,
+    last_status: Option<Event>,
+    /// Ended epochs with their last seq, oldest first.
+    ended: Vec<Position>,
+    snapshots: Option<Vec<Arc<Snapshot>>>,
+}
+
+impl ChannelState {
+    pub(crate) fn new(info: Arc<ChannelInfo>) -> Self {
+        let value = match info.channel.kind {
+            Kind::Book => Value::Book { book: Book::new(0), in_sync: false },
+            Kind::Trade => Value::Stream,
+            _ => Value::Last(None),
+        };
+        Self {
+            info,
+            value,
+            ring: Ring::default(),
+            interest: 0,
+            position: None,
+            state: State::Down,
+            reason: "no event yet".into(),
+            since: Micros::default(),
+            ts: None,
+            rx: Micros::default(),
+            vseq: None,
+            last_status: None,
+            ended: Vec::new(),
+            snapshots: None,
+        }
+    }
+
+    /// Takes one event. `hole` in the answer says that events before it never came.
+    pub(crate) fn apply(&mut self, event: Event) -> Result<(Published, bool), Refused> {
+        let hole = self.admit(&event)?;
+        self.position = Some(event.position);
+        self.snapshots = None;
+        (self.ts, self.rx) = (event.ts.or(self.ts), event.rx);
+        if event.vseq.is_some() {
+            self.vseq = event.vseq;
+        }
+        if let Value::Book { in_sync, .. } = &mut self.value {
+            *in_sync &= !hole;
+        }
+        self.keep(&event)?;
+        let crc = self.due_checksum(&event);
+        Ok((Published { event, crc }, hole))
+    }
+
+    /// Checks the event's place against ours.
+    fn admit(&mut self, event: &Event) -> Result<bool, Refused> {
+        let Some(ours) = self.position else { return Ok(false) };
+        if event.position.epoch < ours.epoch {
+            return Err(Refused::LowerEpoch);
+        }
+        if event.position.epoch == ours.epoch {
+            if event.position.seq <= ours.seq {
+                return Err(Refused::Duplicate);
+            }
+            return Ok(event.prev > ours.seq);
+        }
+        if self.ended.len() == limits::EPOCHS_KEPT {
+            self.ended.remove(0);
+        }
+        self.ended.push(ours);
+        Ok(event.prev != 0)
+    }
+
+    fn keep(&mut self, event: &Event) -> Result<(), Refused> {
+        match (&mut self.value, &event.body) {
+            (_, Body::Status(status)) => {
+                (self.state, self.since) = (status.state, event.rx);
+                self.reason.clone_from(&status.reason);
+                self.last_status = Some(event.clone());
+                if let Value::Last(last) = &mut self.value
+                    && self.info.channel.kind == Kind::Status
+                {
+                    *last = Some(event.clone());
+                }
+            }
+            (Value::Book { in_sync, .. }, Body::VenueGap(_)) => *in_sync = false,
+            (Value::Book { book, in_sync }, Body::Book(change)) => {
+                let applied = match (event.reset, *in_sync) {
+                    (true, _) => book.replace(change),
+                    (false, true) => book.apply(change).map(drop),
+                    (false, false) => Ok(()),
+                };
+                *in_sync = (*in_sync || event.reset) && applied.is_ok();
+                applied.map_err(|_| Refused::BadBook)?;
+            }
+            (Value::Last(last), body) if !matches!(body, Body::VenueGap(_)) => {
+                *last = Some(event.clone());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn due_checksum(&self, event: &Event) -> Option<u32> {
+        match (&self.value, &event.body) {
+            (Value::Book { book, in_sync: true }, Body::Book(_))
+                if event.position.seq.is_multiple_of(CHECKSUM_EVERY) =>
+            {
+                Some(book.checksum())
+            }
+            _ => None,
+        }
+    }
+
+    /// Appends a group of this channel's events to its ring.
+    pub(crate) fn remember(&mut self, group: Arc<crate::group::Group>, bytes_max: usize) {
+        let weight = group.weight();
+        self.ring.push(group, weight, bytes_max);
+    }
+
+    /// Position of the last event.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// Last seq of an epoch this node saw end.
+    pub(crate) fn ended(&self, epoch: u64) -> Option<u64> {
+        self.ended.iter().find(|end| end.epoch == epoch).map(|end| end.seq)
+    }
+
+    /// State of the channel's feed, why, and since when.
+    pub(crate) fn state(&self) -> (State, &str, Micros) {
+        (self.state, &self.reason, self.since)
+    }
+
+    /// Nobody speaks for it any more; its next status event says otherwise.
+    pub(crate) fn mark_silent(&mut self, reason: &str, now: Micros) {
+        (self.state, self.reason, self.since) = (State::Stale, reason.to_owned(), now);
+    }
+
+    /// Venue and receive time of the last event.
+    pub(crate) fn times(&self) -> (Option<Micros>, Option<Micros>) {
+        (self.ts, self.position.map(|_| self.rx))
+    }
+
+    /// The state as messages, shared by everyone seeded before the next event.
+    pub(crate) fn snapshots(&mut self, now: Micros) -> Vec<Arc<Snapshot>> {
+        if let Some(snapshots) = &self.snapshots {
+            return snapshots.clone();
+        }
+        let mut bodies = Vec::new();
+        match &self.value {
+            Value::Book { book, in_sync } => bodies.push(self.book_snapshot(book, *in_sync)),
+            Value::Last(Some(event)) => bodies.push(SnapshotBody::Last(self.at_head(event))),
+            Value::Last(None) | Value::Stream => {}
+        }
+        if let Some(status) = &self.last_status
+            && self.state != State::Live
+            && self.info.channel.kind != Kind::Status
+        {
+            bodies.push(SnapshotBody::Last(self.at_head(status)));
+        }
+        let snapshot = |body| Arc::new(Snapshot::new(Arc::clone(&self.info), now, body));
+        let snapshots: Vec<_> = bodies.into_iter().map(snapshot).collect();
+        self.snapshots = Some(snapshots.clone());
+        snapshots
+    }
+
+    fn book_snapshot(&self, book: &Book, in_sync: bool) -> SnapshotBody {
+        let position = self.position.filter(|_| in_sync);
+        let levels = if in_sync { book.view() } else { BookChange::default() };
+        let crc = if in_sync { book.checksum() } else { 0 };
+        let (ts, rx, vseq) = (self.ts, self.rx, self.vseq);
+        SnapshotBody::Book { position, ts, rx, vseq, levels, crc }
+    }
+
+    /// An older event told as the state at the channel's head.
+    fn at_head(&self, event: &Event) -> Event {
+        let position = self.position.unwrap_or(event.position);
+        Event { position, prev: position.seq.saturating_sub(1), reset: false, ..event.clone() }
+    }
+}

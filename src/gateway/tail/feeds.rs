@@ -1,0 +1,69 @@
+//! Feed owners speak every second; one that falls silent cannot announce its own death, so the
+//! tail says it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use fantail_model::{Micros, VenueId};
+
+use super::Tail;
+use crate::limits;
+use crate::link::ToShard;
+
+/// Reason of the unpositioned `stale` message.
+const SILENT: &str = "ingest_silent";
+
+/// When each venue's owner was last heard.
+#[derive(Debug, Default)]
+pub(crate) struct Feeds {
+    heard: HashMap<VenueId, Heard>,
+}
+
+#[derive(Debug)]
+struct Heard {
+    at: Duration,
+    told_silent: bool,
+}
+
+impl Feeds {
+    pub(super) fn heard(&mut self, venue: &VenueId, now: Duration) {
+        match self.heard.get_mut(venue) {
+            Some(heard) => *heard = Heard { at: now, told_silent: false },
+            None => {
+                self.heard.insert(venue.clone(), Heard { at: now, told_silent: false });
+            }
+        }
+    }
+
+    /// Venues that fell silent since the last look.
+    fn newly_silent(&mut self, now: Duration) -> Vec<VenueId> {
+        let silent = |heard: &Heard| {
+            !heard.told_silent && now.saturating_sub(heard.at) >= limits::OWNER_SILENCE
+        };
+        let mut venues = Vec::new();
+        for (venue, heard) in &mut self.heard {
+            if silent(heard) {
+                heard.told_silent = true;
+                venues.push(venue.clone());
+            }
+        }
+        venues
+    }
+}
+
+impl Tail {
+    /// Tells every channel of a venue whose owner is silent that it is stale.
+    pub(super) fn tell_silence(&mut self, now: Micros, elapsed: Duration) {
+        for venue in self.feeds.newly_silent(elapsed) {
+            tracing::warn!(%venue, "no heartbeat of its feed owner; its channels are stale");
+            let mut channels = Vec::new();
+            for state in self.store.channels_mut() {
+                if state.info.channel.venue.as_ref() == Some(&venue) {
+                    state.mark_silent(SILENT, now);
+                    channels.push(state.info.ch);
+                }
+            }
+            self.tell_all(&ToShard::Stale { channels: channels.into(), reason: SILENT });
+        }
+    }
+}

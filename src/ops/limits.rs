@@ -1,0 +1,37 @@
+//! The bounds of `ops`, each with its reason. Owns numbers only.
+
+use std::time::Duration;
+
+/// Session closes remembered for `/closes`: enough to see a storm's cause, about 300 KB at most.
+pub const CLOSES_MAX: usize = 1_000;
+
+/// Bytes kept of each text of a close (session, user, peer, reason): clients choose some of them.
+pub const CLOSE_TEXT_BYTES_MAX: usize = 256;
+
+/// Config mistakes reported at once. More than this means the wrong file was given.
+pub const CONFIG_MISTAKES_MAX: usize = 100;
+
+/// Levels of a config key. Ours have four; the tree is walked recursively.
+pub const CONFIG_DEPTH_MAX: usize = 16;
+
+/// Bytes of a config file. A hand-written one is a few KB; this keeps `--config /dev/zero` harmless.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Shortest text registered as a secret: scrubbing shorter ones would eat ordinary words.
+pub const SECRET_BYTES_MIN: usize = 6;
+
+/// Secrets the scrubber knows. They come from configuration, so hundreds are already many; each
+/// costs a search per log line.
+pub const SECRETS_MAX: usize = 1_024;
+
+/// Bytes of a request body on the admin listener: a log filter is all that is ever sent.
+pub const ADMIN_BODY_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of a log filter.
+pub const LOG_FILTER_BYTES_MAX: usize = 1_024;
+
+/// How long an admin request may take: scrapes take milliseconds.
+pub const ADMIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Admin requests answered at once: a scraper, a probe and a few people.
+pub const ADMIN_REQUESTS_MAX: usize = 64;
