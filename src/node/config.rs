@@ -197,7 +197,8 @@ impl BusSection {
         let retention =
             Retention { bytes: self.retention_bytes.bytes(), time_micros: micros };
         let events = Kind::ALL.into_iter().map(record::topic).map(|name| (name, false));
-        let others = [(record::CONTROL, false), (record::INSTRUMENT, true)];
+        let others =
+            [(record::CONTROL, false), (record::INSTRUMENT, true), (record::SNAPSHOT, true)];
         let spec = |(name, compacted)| TopicSpec {
             name: TopicName::from_static(name),
             partitions: self.partitions.clamp(1, 1_024),
