@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fantail_model::Interval;
 use fantail_ops::config::{ByteSize, HumanDuration, Problems};
 use fantail_wire::client::Limits;
 use serde::Deserialize;
 
 use crate::auth::{AuthConfig, AuthSection};
+use crate::variant::INTERVALS_MAX;
 
 /// `[listen]`: the public listener.
 #[derive(Debug, Clone, Deserialize)]
@@ -55,6 +57,8 @@ pub struct GatewaySection {
     pub backlog_bytes: ByteSize,
     /// A session behind for longer is closed with 4409.
     pub slow_after: HumanDuration,
+    /// Conflation intervals of `@interval` channels; the same on every node.
+    pub intervals: Vec<String>,
     /// Whether permessage-deflate is offered.
     pub deflate: bool,
     /// zlib level of shared compressed frames, 1 to 9.
@@ -90,6 +94,7 @@ impl Default for GatewaySection {
             ring_bytes: ByteSize(256 * 1_024 * 1_024),
             backlog_bytes: ByteSize(64 * 1_024 * 1_024),
             slow_after: HumanDuration::from_secs(10),
+            intervals: ["50ms", "100ms", "250ms", "500ms", "1s", "5s"].map(Into::into).into(),
             deflate: true,
             deflate_level: 6,
         }
@@ -126,6 +131,8 @@ pub struct GatewayConfig {
     pub shards: usize,
     /// Estimated bytes of all recovery rings.
     pub ring_bytes: usize,
+    /// Conflation intervals of `@interval` channels.
+    pub intervals: Vec<Interval>,
     /// Whether permessage-deflate is offered.
     pub deflate: bool,
     /// Most sockets of this node.
@@ -168,6 +175,7 @@ impl GatewayConfig {
             },
             shards: if gateway.shards == 0 { cores.min(SHARDS_MAX) } else { gateway.shards },
             ring_bytes: gateway.ring_bytes.as_usize(),
+            intervals: intervals(gateway, problems),
             deflate: gateway.deflate,
             connections: limits.connections,
             connections_per_ip: limits.connections_per_ip,
@@ -191,6 +199,24 @@ fn address(listen: &ListenSection, problems: &mut Problems) -> SocketAddr {
         );
     }
     addr
+}
+
+fn intervals(gateway: &GatewaySection, problems: &mut Problems) -> Vec<Interval> {
+    if gateway.intervals.len() > INTERVALS_MAX {
+        let (reason, fix) = ("are too many", "write at most 9");
+        problems.push("gateway.intervals", gateway.intervals.len(), reason, fix);
+    }
+    let mut intervals = Vec::new();
+    for (index, word) in gateway.intervals.iter().enumerate() {
+        match Interval::parse(word) {
+            Some(interval) if !intervals.contains(&interval) => intervals.push(interval),
+            _ => {
+                let fix = "write each once, as 250ms or 5s, up to one hour";
+                problems.push(format!("gateway.intervals.{index}"), word, "is no interval", fix);
+            }
+        }
+    }
+    intervals
 }
 
 fn check_positive(limits: &LimitsSection, problems: &mut Problems) {

@@ -58,7 +58,7 @@ impl Encoder {
         }
         self.frames.clear();
         let messages = group.messages();
-        if kind.batch && group.events.len() > 1 {
+        if group.is_batch || (kind.batch && group.events.len() > 1) {
             let messages: Vec<EventMessage<'_>> = messages.collect();
             self.payload.clear();
             client::encode_batch(kind.encoding, &messages, &mut self.payload);

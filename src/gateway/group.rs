@@ -26,6 +26,8 @@ pub(crate) struct Published {
     pub(crate) event: Event,
     /// Book checksum after it, where due.
     pub(crate) crc: Option<u32>,
+    /// For how many events it stands, where that is not plainly one.
+    pub(crate) n: Option<u32>,
 }
 
 /// Events of one channel, in order; never empty.
@@ -34,6 +36,8 @@ pub(crate) struct Group {
     pub(crate) info: Arc<ChannelInfo>,
     pub(crate) tx: Micros,
     pub(crate) events: Vec<Published>,
+    /// Its events travel in one message for everybody (a conflation window of trades).
+    pub(crate) is_batch: bool,
     frames: [OnceLock<Bytes>; KINDS],
 }
 
@@ -47,7 +51,17 @@ pub(crate) struct Batch {
 
 impl Group {
     pub(crate) fn new(info: Arc<ChannelInfo>, tx: Micros, events: Vec<Published>) -> Self {
-        Self { info, tx, events, frames: [const { OnceLock::new() }; KINDS] }
+        Self::merged(info, tx, events, false)
+    }
+
+    /// A group whose events, with `is_batch`, travel in one message.
+    pub(crate) fn merged(
+        info: Arc<ChannelInfo>,
+        tx: Micros,
+        events: Vec<Published>,
+        is_batch: bool,
+    ) -> Self {
+        Self { info, tx, events, is_batch, frames: [const { OnceLock::new() }; KINDS] }
     }
 
     /// The place just before its first event.
@@ -84,7 +98,7 @@ impl Group {
             event: &published.event,
             crc: published.crc,
             snapshot: false,
-            n: None,
+            n: published.n,
         })
     }
 

@@ -15,6 +15,7 @@ mod kind;
 mod limits;
 mod link;
 mod listener;
+mod merge;
 mod metrics;
 mod query;
 pub mod rest;
@@ -24,6 +25,7 @@ mod shard;
 mod start;
 mod store;
 mod tail;
+mod variant;
 mod web;
 
 pub use config::GatewayConfig;

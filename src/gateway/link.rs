@@ -35,6 +35,8 @@ pub(crate) struct WantItem {
     pub(crate) history: Option<u32>,
     /// The session holds it already: only the position is asked.
     pub(crate) repeat: bool,
+    /// The session lost its place: the state is to say that it replaces everything.
+    pub(crate) reset: bool,
 }
 
 /// From a shard to the tail.

@@ -55,6 +55,8 @@ pub(crate) struct ShardMetrics {
     commands: Counter,
     seeds: Counter,
     resumes: Counter,
+    conflated: Counter,
+    restarted: Counter,
     closes: std::sync::Mutex<Vec<(u16, &'static str, u64)>>,
 }
 
@@ -106,6 +108,14 @@ impl ShardMetrics {
         self.subscriptions.set(self.subscriptions.get().saturating_sub(channels as u64));
     }
 
+    pub(crate) fn conflated(&self, events: usize) {
+        self.conflated.add(events as u64);
+    }
+
+    pub(crate) fn restarted(&self) {
+        self.restarted.add(1);
+    }
+
     /// Once per session, so a short lock is nothing.
     pub(crate) fn closed(&self, code: u16, name: &'static str) {
         let mut closes = self.closes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -127,6 +137,7 @@ impl ShardMetrics {
 pub(crate) struct TailMetrics {
     pub(crate) records: AtomicU64,
     pub(crate) publications: AtomicU64,
+    pub(crate) derived: AtomicU64,
     pub(crate) poison: AtomicU64,
     pub(crate) fenced: AtomicU64,
     pub(crate) duplicates: AtomicU64,
@@ -143,6 +154,7 @@ impl TailMetrics {
         Self {
             records: AtomicU64::default(),
             publications: AtomicU64::default(),
+            derived: AtomicU64::default(),
             poison: AtomicU64::default(),
             fenced: AtomicU64::default(),
             duplicates: AtomicU64::default(),

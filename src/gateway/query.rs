@@ -91,7 +91,7 @@ pub struct StatusAnswer {
 }
 
 /// A query with the place its answer goes to.
-pub type Asked = (Query, oneshot::Sender<Answer>);
+pub(crate) type Asked = (Query, oneshot::Sender<Answer>);
 
 /// The tail no longer answers: the process is ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

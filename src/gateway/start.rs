@@ -28,6 +28,7 @@ use crate::query::TailQueries;
 use crate::rest::{self, RestState};
 use crate::shard::{Shard, ShardSetup};
 use crate::tail::{Mailboxes, Tail};
+use crate::variant::Variants;
 
 /// What a gateway is given besides its configuration.
 pub struct Dependencies {
@@ -84,11 +85,13 @@ impl Gateway {
         let (queries, asked) = TailQueries::new(limits::QUERIES_MAX, waker.clone());
         let authenticator = Arc::new(Authenticator::new(config.auth.clone(), with.clock.clone()));
         let connections = Connections::new(config.connections, config.connections_per_ip);
+        let variants = Variants::new(config.intervals.clone());
         let frames = Arc::new(FramesMade::default());
         let tail_metrics = Arc::new(TailMetrics::new());
         let setups = (0..config.shards).map(|number| ShardSetup {
             number,
             config: config.sessions.clone(),
+            variants: variants.clone(),
             tail: TailLink::new(want_sender.clone(), waker.clone()),
             clock: with.clock.clone(),
             authenticator: Arc::clone(&authenticator),
@@ -123,7 +126,7 @@ impl Gateway {
             start_shard(setup, listener, mailbox, (router.clone(), context), shutdown).await?;
         }
         let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked };
-        let tail = Tail::new(config.ring_bytes, mailboxes, with.clock, tail_metrics);
+        let tail = Tail::new((config.ring_bytes, variants), mailboxes, with.clock, tail_metrics);
         let caught_up = with.readiness.latch("gateway caught up with the bus");
         let (shutdown, guard) = (with.shutdown.clone(), with.shutdown.guard("tail"));
         let run = move || {

@@ -106,6 +106,15 @@ impl Book {
         }
     }
 
+    /// Size resting at a price of the view; zero where there is no level.
+    pub fn size_at(&self, side: Side, price: Decimal) -> Decimal {
+        let ladder = match side {
+            Side::Bid => &self.bids,
+            Side::Ask => &self.asks,
+        };
+        ladder.inside.get(&price).copied().unwrap_or(Decimal::ZERO)
+    }
+
     /// Highest bid.
     pub fn best_bid(&self) -> Option<Level> {
         self.bids.best_first().next()

@@ -10,8 +10,6 @@ use crate::{Symbol, VenueId};
 
 /// Longest channel name read, in bytes.
 const NAME_BYTES_MAX: usize = 160;
-/// Book depths the server keeps as top-n channels.
-const DEPTHS: [u16; 5] = [5, 10, 20, 50, 100];
 /// Slowest conflation a name may ask for.
 const INTERVAL_MILLIS_MAX: u32 = 3_600_000;
 
@@ -171,6 +169,11 @@ impl CandleInterval {
     }
 }
 
+impl Parameter {
+    /// Book depths a server may keep as top-n channels.
+    pub const DEPTHS: [u16; 5] = [5, 10, 20, 50, 100];
+}
+
 impl Interval {
     /// From milliseconds; `None` for 0 or above an hour.
     pub fn from_millis(millis: u32) -> Option<Self> {
@@ -273,7 +276,7 @@ impl<'a> Parts<'a> {
 
 fn parse_parameter(kind: Kind, word: &str) -> Result<Parameter, ChannelError> {
     match kind {
-        Kind::Book => DEPTHS
+        Kind::Book => Parameter::DEPTHS
             .into_iter()
             .find(|depth| depth.to_string() == word)
             .map(Parameter::Depth)
@@ -300,6 +303,20 @@ impl Channel {
     /// `status:<venue>` or `status:<venue>:<symbol>`.
     pub fn status(venue: VenueId, symbol: Option<Symbol>) -> Self {
         Self { kind: Kind::Status, venue: Some(venue), symbol, parameter: None, interval: None }
+    }
+
+    /// The channel a derived one is made from; itself for a base channel.
+    pub fn base(&self) -> Self {
+        let parameter = self.parameter.filter(|p| !matches!(p, Parameter::Depth(_)));
+        Self { parameter, interval: None, ..self.clone() }
+    }
+
+    /// Levels of a top-n book.
+    pub fn depth(&self) -> Option<u16> {
+        match self.parameter {
+            Some(Parameter::Depth(levels)) => Some(levels),
+            _ => None,
+        }
     }
 
     /// True for channels the gateway derives from a parent: top-n and `@interval`.

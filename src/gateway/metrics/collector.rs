@@ -39,7 +39,7 @@ const SHARD_GAUGES: [ShardFigure; 4] = [
     ("gateway_subscriptions", "Held subscriptions", |s| &s.subscriptions),
 ];
 
-const SHARD_COUNTERS: [ShardFigure; 11] = [
+const SHARD_COUNTERS: [ShardFigure; 13] = [
     ("gateway_sessions_opened", "Sessions opened", |s| &s.opened),
     ("gateway_deliveries", "Events handed to sockets", |s| &s.deliveries),
     ("gateway_writes", "send(2) calls", |s| &s.writes),
@@ -50,14 +50,19 @@ const SHARD_COUNTERS: [ShardFigure; 11] = [
     ("gateway_flushes", "Flushes, each of one or more batches", |s| &s.flushes),
     ("gateway_commands", "Client commands", |s| &s.commands),
     ("gateway_seeds", "Channels started", |s| &s.seeds),
+    ("gateway_conflated_events", "Events merged into later ones for slow readers or under load", |s| {
+        &s.conflated
+    }),
+    ("gateway_sessions_restarted", "Sessions restarted after losing their place", |s| &s.restarted),
     ("gateway_resumes", "Channels resumed out of memory", |s| &s.resumes),
 ];
 
 type TailFigure = (&'static str, &'static str, fn(&TailMetrics) -> &AtomicU64);
 
-const TAIL_COUNTERS: [TailFigure; 8] = [
+const TAIL_COUNTERS: [TailFigure; 9] = [
     ("gateway_records", "Bus records taken", |t| &t.records),
     ("gateway_publications", "Events published", |t| &t.publications),
+    ("gateway_derived_messages", "Emissions of derived channels", |t| &t.derived),
     ("gateway_records_poison", "Records that could not be read or applied", |t| &t.poison),
     ("gateway_records_fenced", "Records of a replaced owner", |t| &t.fenced),
     ("gateway_records_duplicate", "Records seen before", |t| &t.duplicates),

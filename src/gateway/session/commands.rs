@@ -62,7 +62,7 @@ impl SessionState {
     }
 
     fn list(&self, id: Option<Id>, directory: &Directory) -> Action {
-        let channels = self.held.iter().map(|held| directory.name(held.ch).to_owned()).collect();
+        let channels = self.held.iter().map(|held| directory.name(held.ch)).collect();
         let patterns = self.patterns.iter().map(ToString::to_string).collect();
         Action::Reply(Reply::Subscriptions { id, channels, patterns })
     }

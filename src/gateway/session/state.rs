@@ -31,6 +31,8 @@ pub(crate) struct Waiting {
     pub(crate) token: u64,
     pub(crate) id: Option<Id>,
     pub(crate) errors: Vec<Refusal>,
+    /// Nobody asked for it: the session starts again after losing its place.
+    pub(crate) silent: bool,
 }
 
 /// A session.

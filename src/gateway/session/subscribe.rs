@@ -5,7 +5,7 @@ use fantail_wire::client::{Ack, Id, Refusal, Reply, SubscribeItem};
 use fantail_wire::codes::Code;
 
 use super::commands::Context;
-use super::directory::Directory;
+use super::directory::{Directory, Resolved};
 use super::state::{Action, SessionState, Waiting};
 use super::subscriptions::{Phase, Subscription};
 use crate::group::ChannelInfo;
@@ -36,7 +36,7 @@ impl SessionState {
             actions.push(Action::Reply(Reply::Subscribed { id, channels, errors }));
             return;
         }
-        self.waiting.push(Waiting { token, id, errors });
+        self.waiting.push(Waiting { token, id, errors, silent: false });
         actions.push(Action::Want { token, items });
     }
 
@@ -62,13 +62,14 @@ impl SessionState {
         if pattern.is_wildcard() {
             return self.start_pattern(pattern, item, token, directory, items);
         }
-        let Some(ch) = directory.number(&item.channel) else {
-            return Err(match pattern.channel() {
-                Some(channel) => not_served(&channel),
-                None => (Code::InvalidChannel, "not a channel name".into()),
-            });
+        let channel = pattern.channel().ok_or((Code::InvalidChannel, "no channel name".into()))?;
+        let ch = match directory.resolve(&channel) {
+            Resolved::Number(ch) => ch,
+            Resolved::NotDerived => return Err(not_derived(directory)),
+            Resolved::Unknown => return Err(not_served(&channel)),
         };
-        let want = WantItem { ch, from: item.from, history: item.history, repeat: false };
+        let (from, history) = (item.from, item.history);
+        let want = WantItem { ch, from, history, repeat: false, reset: false };
         match self.held.get_mut(ch) {
             Some(held) => {
                 held.explicit = true;
@@ -96,20 +97,21 @@ impl SessionState {
             let message = "a pattern cannot resume; name each channel with its own from";
             return Err((Code::BadRequest, message.into()));
         }
-        if let Some(interval) = pattern.interval() {
-            return Err((Code::Unsupported, format!("@{interval} is not served yet")));
+        if pattern.interval().is_some_and(|interval| !directory.has_interval(interval)) {
+            return Err(not_derived(directory));
         }
         let matched: Vec<u32> = directory
             .matching(&pattern)
-            .filter(|info| self.identity.permission.allows(&info.channel))
-            .map(|info| info.ch)
+            .filter(|(_, channel)| self.identity.permission.allows(channel))
+            .map(|(ch, _)| ch)
             .collect();
         self.check_room(matched.iter().filter(|ch| self.held.get(**ch).is_none()).count())?;
         for ch in matched {
             let repeat = self.held.get(ch).is_some();
             let phase = Phase::Waiting { token };
             self.held.add(Subscription { ch, explicit: false, phase });
-            items.push(WantItem { ch, from: None, history: item.history, repeat });
+            let history = item.history;
+            items.push(WantItem { ch, from: None, history, repeat, reset: false });
         }
         if !self.patterns.contains(&pattern) {
             self.patterns.push(pattern);
@@ -129,21 +131,50 @@ impl SessionState {
         Err((Code::LimitExceeded, message))
     }
 
-    /// A channel appeared: sessions whose patterns match it get it without asking.
-    pub(crate) fn appeared(&mut self, info: &ChannelInfo) -> Option<Action> {
-        let wanted = self.patterns.iter().any(|pattern| pattern.matches(&info.channel))
-            && self.identity.permission.allows(&info.channel)
-            && self.held.get(info.ch).is_none()
-            && self.check_room(1).is_ok();
-        if !wanted {
+    /// A base channel appeared: sessions whose patterns match it get it without asking.
+    pub(crate) fn appeared(&mut self, info: &ChannelInfo, directory: &Directory) -> Option<Action> {
+        let meant = self.patterns.iter().filter_map(|held| directory.derived_for(held, info));
+        let permitted = meant.filter(|(_, channel)| self.identity.permission.allows(channel));
+        let wanted: Vec<u32> =
+            permitted.map(|(ch, _)| ch).filter(|ch| self.held.get(*ch).is_none()).collect();
+        if wanted.is_empty() || self.check_room(wanted.len()).is_err() {
             return None;
         }
         let token = self.take_token();
         let phase = Phase::Waiting { token };
-        self.held.add(Subscription { ch: info.ch, explicit: false, phase });
-        self.waiting.push(Waiting { token, id: None, errors: Vec::new() });
-        let item = WantItem { ch: info.ch, from: None, history: None, repeat: false };
-        Some(Action::Want { token, items: vec![item] })
+        let (from, history, repeat, reset) = (None, None, false, false);
+        let mut items = Vec::with_capacity(wanted.len());
+        for ch in wanted {
+            self.held.add(Subscription { ch, explicit: false, phase });
+            items.push(WantItem { ch, from, history, repeat, reset });
+        }
+        self.waiting.push(Waiting { token, id: None, errors: Vec::new(), silent: false });
+        Some(Action::Want { token, items })
+    }
+
+    /// Whether it holds a channel of which nothing may be lost.
+    pub(crate) fn holds_trades(&self, directory: &Directory) -> bool {
+        let trades = |ch| directory.channel(ch).is_none_or(|c| c.kind == Kind::Trade);
+        self.held.iter().any(|held| trades(held.ch))
+    }
+
+    /// The session fell out of the backlog. With trades it cannot go on without a loss; otherwise
+    /// every channel starts again with a state that replaces what the client holds.
+    pub(crate) fn start_again(&mut self, directory: &Directory) -> Option<Action> {
+        if self.holds_trades(directory) {
+            return None;
+        }
+        let token = self.take_token();
+        let (from, history, repeat, reset) = (None, None, false, true);
+        let item = |ch| WantItem { ch, from, history, repeat, reset };
+        let items = self.held.iter().map(|held| item(held.ch)).collect();
+        for ch in self.held.iter().map(|held| held.ch).collect::<Vec<_>>() {
+            if let Some(held) = self.held.get_mut(ch) {
+                held.phase = Phase::Waiting { token };
+            }
+        }
+        self.waiting.push(Waiting { token, id: None, errors: Vec::new(), silent: true });
+        Some(Action::Want { token, items })
     }
 
     /// The tail's answer: the acknowledgement, and the seeds that are still wanted.
@@ -151,9 +182,9 @@ impl SessionState {
         &mut self,
         seeds: &'a Seeds,
         directory: &Directory,
-    ) -> Option<(Reply, Vec<&'a Seed>)> {
+    ) -> Option<(Option<Reply>, Vec<&'a Seed>)> {
         let at = self.waiting.iter().position(|waiting| waiting.token == seeds.token)?;
-        let Waiting { id, mut errors, .. } = self.waiting.remove(at);
+        let Waiting { id, mut errors, silent, .. } = self.waiting.remove(at);
         let (mut channels, mut joins) = (Vec::new(), Vec::new());
         for seed in &seeds.seeds {
             match seed {
@@ -166,7 +197,7 @@ impl SessionState {
                     }
                 }
                 Err((ch, code)) => {
-                    let channel = directory.name(*ch).to_owned();
+                    let channel = directory.name(*ch);
                     let waiting = Phase::Waiting { token: seeds.token };
                     if self.held.get(*ch).is_some_and(|held| held.phase == waiting) {
                         self.held.remove(*ch);
@@ -175,13 +206,14 @@ impl SessionState {
                 }
             }
         }
-        Some((Reply::Subscribed { id, channels, errors }, joins))
+        let reply = (!silent).then_some(Reply::Subscribed { id, channels, errors });
+        Some((reply, joins))
     }
 }
 
 fn ack(seed: &Seed, directory: &Directory) -> Ack {
     Ack {
-        channel: directory.name(seed.ch).to_owned(),
+        channel: directory.name(seed.ch),
         ch: seed.ch,
         epoch: seed.position.map(|position| position.epoch),
         seq: seed.position.map(|position| position.seq),
@@ -190,11 +222,15 @@ fn ack(seed: &Seed, directory: &Directory) -> Ack {
 }
 
 fn not_served(channel: &Channel) -> (Code, String) {
-    if channel.is_derived() || matches!(channel.kind, Kind::Funding | Kind::Cbbo) {
+    if matches!(channel.kind, Kind::Funding | Kind::Cbbo) {
         return (Code::Unsupported, "in the grammar, but not served by this node yet".into());
     }
     let message = "nobody publishes this channel here; GET /v1/instruments lists what there is";
     (Code::UnknownChannel, message.into())
+}
+
+fn not_derived(directory: &Directory) -> (Code, String) {
+    (Code::Unsupported, format!("this node derives {}", directory.intervals()))
 }
 
 fn explain(code: Code) -> String {

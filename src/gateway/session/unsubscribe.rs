@@ -5,7 +5,7 @@ use fantail_wire::client::{Id, Refusal, Reply};
 use fantail_wire::codes::Code;
 
 use super::commands::Context;
-use super::directory::Directory;
+use super::directory::{Directory, Resolved};
 use super::state::{Action, SessionState};
 
 impl SessionState {
@@ -48,13 +48,11 @@ impl SessionState {
             self.drop_unheld(directory, actions);
             return Ok(());
         }
-        let ch = directory.number(name).ok_or_else(not_held)?;
+        let channel = pattern.channel().ok_or_else(not_held)?;
+        let Resolved::Number(ch) = directory.resolve(&channel) else { return Err(not_held()) };
         let held = self.held.get_mut(ch).ok_or_else(not_held)?;
         held.explicit = false;
-        let by_pattern = directory.info(ch).and_then(|info| {
-            self.patterns.iter().find(|pattern| pattern.matches(&info.channel))
-        });
-        if let Some(pattern) = by_pattern {
+        if let Some(pattern) = self.patterns.iter().find(|held| held.matches(&channel)) {
             let message = format!("the pattern {pattern} holds it; unsubscribe that");
             return Err((Code::NotSubscribed, message));
         }
@@ -69,8 +67,8 @@ impl SessionState {
             .iter()
             .filter(|held| !held.explicit)
             .filter(|held| {
-                directory.info(held.ch).is_none_or(|info| {
-                    !self.patterns.iter().any(|pattern| pattern.matches(&info.channel))
+                directory.channel(held.ch).is_none_or(|channel| {
+                    !self.patterns.iter().any(|pattern| pattern.matches(&channel))
                 })
             })
             .map(|held| held.ch)
@@ -88,14 +86,14 @@ impl SessionState {
             .held
             .iter()
             .filter(|held| {
-                directory.info(held.ch).is_some_and(|info| !permission.allows(&info.channel))
+                directory.channel(held.ch).is_some_and(|channel| !permission.allows(&channel))
             })
             .map(|held| held.ch)
             .collect();
         if revoked.is_empty() {
             return;
         }
-        let channels = revoked.iter().map(|ch| directory.name(*ch).to_owned()).collect();
+        let channels = revoked.iter().map(|ch| directory.name(*ch)).collect();
         for ch in revoked {
             self.leave(ch, actions);
         }

@@ -5,12 +5,17 @@
 //! buffer itself; one that is due several gets a scratch copy, in order, in one `send`. Only a
 //! socket that does not take everything stores something.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use fantail_model::Kind;
+
 use super::Shard;
+use super::index::Members;
 use super::socket::{End, NONE, Written};
 use crate::group::{Batch, Group};
 use crate::limits;
+use crate::merge::merge;
 
 /// One group due to one socket; entries of a socket are linked in order.
 #[derive(Debug, Clone, Copy)]
@@ -69,34 +74,17 @@ impl Shard {
     fn plan_flush(&mut self, batches: &[Arc<Batch>]) {
         let mut plan = std::mem::take(&mut self.plan);
         plan.clear();
-        let now = self.clock.monotonic();
+        let first = self.log.next();
         for batch in batches {
-            let number = self.log.push(Arc::clone(batch));
-            for group in &batch.groups {
-                let Some(members) = self.index.members(group.info.ch) else { continue };
-                if members.is_empty() {
-                    continue;
-                }
-                let at = plan.groups.len() as u32;
-                plan.groups.push(Arc::clone(group));
-                for (kind, slots) in members.kinds() {
-                    group.frames_ref(kind, &mut self.encoder);
-                    for &slot in slots {
-                        let Some(session) = self.sessions.get_mut(slot as usize) else { continue };
-                        if session.behind.is_some() {
-                            continue;
-                        }
-                        if !session.outbox.is_empty() {
-                            session.behind = Some((number, now));
-                            self.behind += 1;
-                            continue;
-                        }
-                        let (head, tail) = (&mut session.due_head, &mut session.due_tail);
-                        if plan.link(head, tail, at) {
-                            plan.touched.push(slot);
-                        }
-                    }
-                }
+            self.log.push(Arc::clone(batch));
+        }
+        if batches.len() >= limits::CONFLATE_BATCHES {
+            for group in self.conflate(batches) {
+                self.plan_group(&mut plan, &group, first);
+            }
+        } else {
+            for group in batches.iter().flat_map(|batch| &batch.groups) {
+                self.plan_group(&mut plan, group, first);
             }
         }
         // Whoever was served first in the last flush is not first in this one.
@@ -106,6 +94,56 @@ impl Shard {
             self.rotation = self.rotation.wrapping_add(limits::FLUSH_CHUNK);
         }
         self.plan = plan;
+    }
+
+    fn plan_group(&mut self, plan: &mut Plan, group: &Arc<Group>, first: u64) {
+        let Some(members) = self.index.members(group.info.ch) else { return };
+        let at = plan.groups.len() as u32;
+        plan.groups.push(Arc::clone(group));
+        for (kind, slots) in members.kinds() {
+            group.frames_ref(kind, &mut self.encoder);
+            for &slot in slots {
+                let Some(session) = self.sessions.get_mut(slot as usize) else { continue };
+                if session.behind.is_some() {
+                    continue;
+                }
+                if !session.outbox.is_empty() {
+                    session.behind = Some((first, self.clock.monotonic()));
+                    self.behind += 1;
+                    continue;
+                }
+                if plan.link(&mut session.due_head, &mut session.due_tail, at) {
+                    plan.touched.push(slot);
+                }
+            }
+        }
+    }
+
+    /// Under overload: each channel's waiting values as one; trades stay as they are.
+    fn conflate(&mut self, batches: &[Arc<Batch>]) -> Vec<Arc<Group>> {
+        let mut channels: Vec<Vec<Arc<Group>>> = Vec::new();
+        let mut places: HashMap<u32, usize, foldhash::fast::RandomState> = HashMap::default();
+        for group in batches.iter().flat_map(|batch| &batch.groups) {
+            let place = *places.entry(group.info.ch).or_insert(channels.len());
+            if place == channels.len() {
+                channels.push(Vec::new());
+            }
+            channels[place].push(Arc::clone(group));
+        }
+        let mut groups = Vec::with_capacity(channels.len());
+        for waiting in channels {
+            let kind = waiting.first().map(|group| group.info.channel.kind);
+            match merge(&waiting) {
+                Some(merged) if kind != Some(Kind::Trade) => {
+                    let events: usize = waiting.iter().map(|group| group.events.len()).sum();
+                    let members = self.index.members(merged.info.ch).map_or(0, Members::count);
+                    self.metrics.conflated((events - merged.events.len()) * members);
+                    groups.push(merged);
+                }
+                _ => groups.extend(waiting),
+            }
+        }
+        groups
     }
 
     /// Writes to the next chunk of sockets; false when all are done.

@@ -1,5 +1,7 @@
 //! Channel number → members by frame kind, so the inner loop has no decisions.
 
+use std::collections::HashMap;
+
 use crate::kind::{FrameKind, KINDS};
 
 /// Subscribed sessions (slab slots) of one channel.
@@ -12,12 +14,16 @@ pub(crate) struct Members {
 /// Every channel this shard has members of.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    channels: Vec<Option<Box<Members>>>,
+    channels: HashMap<u32, Members, foldhash::fast::RandomState>,
 }
 
 impl Members {
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// The kinds that have members, with them.
@@ -30,16 +36,12 @@ impl Members {
 impl Index {
     /// Members of a channel.
     pub(crate) fn members(&self, ch: u32) -> Option<&Members> {
-        self.channels.get(ch as usize)?.as_deref()
+        self.channels.get(&ch)
     }
 
     /// Adds a session; returns its place among the members of its kind.
     pub(crate) fn join(&mut self, ch: u32, kind: FrameKind, session: usize) -> u32 {
-        let at = ch as usize;
-        if self.channels.len() <= at {
-            self.channels.resize_with(at + 1, || None);
-        }
-        let members = self.channels[at].get_or_insert_default();
+        let members = self.channels.entry(ch).or_default();
         let list = &mut members.by_kind[kind.index()];
         list.push(session as u32);
         members.count += 1;
@@ -48,12 +50,16 @@ impl Index {
 
     /// Removes the member at `place`; returns the session that took that place, if any.
     pub(crate) fn leave(&mut self, ch: u32, kind: FrameKind, place: u32) -> Option<usize> {
-        let members = self.channels.get_mut(ch as usize)?.as_deref_mut()?;
+        let members = self.channels.get_mut(&ch)?;
         let list = &mut members.by_kind[kind.index()];
         if (place as usize) < list.len() {
             list.swap_remove(place as usize);
             members.count -= 1;
         }
-        list.get(place as usize).map(|moved| *moved as usize)
+        let moved = list.get(place as usize).map(|moved| *moved as usize);
+        if members.is_empty() {
+            self.channels.remove(&ch);
+        }
+        moved
     }
 }

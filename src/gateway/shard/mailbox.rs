@@ -54,7 +54,7 @@ impl Shard {
                 for slot in slots {
                     let Some(session) = self.sessions.get_mut(slot) else { continue };
                     if session.closing.is_none()
-                        && let Some(action) = session.state.appeared(&info)
+                        && let Some(action) = session.state.appeared(&info, &self.directory)
                     {
                         self.act(slot, vec![action]);
                     }
@@ -81,8 +81,10 @@ impl Shard {
         }
         let Some((reply, joins)) = session.state.seeded(seeds, &self.directory) else { return };
         let since = self.log.next();
-        let reply = self.encoder.reply(session.kind.encoding, &reply);
-        session.outbox.push_own(reply);
+        if let Some(reply) = reply {
+            let reply = self.encoder.reply(session.kind.encoding, &reply);
+            session.outbox.push_own(reply);
+        }
         for seed in &joins {
             for part in &seed.parts {
                 match part {
@@ -124,7 +126,7 @@ impl Shard {
         for &ch in channels {
             let Some(members) = self.index.members(ch) else { continue };
             let stale = Reply::Stale {
-                channel: self.directory.name(ch).to_owned(),
+                channel: self.directory.name(ch),
                 ch,
                 reason: reason.to_owned(),
             };

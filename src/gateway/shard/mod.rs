@@ -37,6 +37,7 @@ use crate::link::{TailLink, ToShard, ToTail};
 use crate::listener::Arrival;
 use crate::metrics::ShardMetrics;
 use crate::session::directory::Directory;
+use crate::variant::Variants;
 use flush::Plan;
 use index::Index;
 use log::Log;
@@ -48,6 +49,7 @@ use socket::Session;
 pub(crate) struct ShardSetup {
     pub(crate) number: usize,
     pub(crate) config: SessionConfig,
+    pub(crate) variants: Variants,
     pub(crate) tail: TailLink,
     pub(crate) clock: Clock,
     pub(crate) authenticator: Arc<Authenticator>,
@@ -99,7 +101,7 @@ impl Shard {
             config: setup.config,
             sessions: Slab::new(),
             generation: 0,
-            directory: Directory::default(),
+            directory: Directory::new(setup.variants),
             index: Index::default(),
             behind: 0,
             plan: Plan::default(),

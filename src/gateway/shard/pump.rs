@@ -3,11 +3,17 @@
 //! Order: what is queued, then the log from the session's cursor, then it is level and the flush
 //! serves it again.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
+use fantail_model::Kind;
 
 use super::Shard;
 use super::socket::{End, Written};
+use crate::group::Group;
 use crate::limits;
+use crate::merge::merge;
 
 /// Bytes of shared frames queued for a session that is behind before they are written.
 const REFILL_BYTES: usize = 64 * 1_024;
@@ -48,7 +54,7 @@ impl Shard {
             }
             let Some((cursor, since)) = session.behind else { return };
             if cursor < self.log.base() {
-                self.close(slot, &End::too_slow("it fell out of the backlog"));
+                self.start_again(slot);
                 return;
             }
             if cursor == self.log.next() {
@@ -60,7 +66,8 @@ impl Shard {
                 self.runnable.push(slot);
                 return;
             }
-            let next = self.refill(slot, cursor);
+            let far = self.log.next() - cursor >= limits::MERGE_BATCHES;
+            let next = if far { self.refill_merged(slot, cursor) } else { self.refill(slot, cursor) };
             if let Some(session) = self.sessions.get_mut(slot) {
                 session.behind = Some((next, since));
             }
@@ -95,6 +102,57 @@ impl Shard {
         }
     }
 
+    /// It lost its place in the log: everything starts again with a state that replaces what the
+    /// client holds; with trades, which must not be lost, the session ends and resumes.
+    fn start_again(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let held: Vec<_> = session.state.held.iter().copied().collect();
+        let Some(action) = session.state.start_again(&self.directory) else {
+            self.close(slot, &End::too_slow("it fell out of the backlog"));
+            return;
+        };
+        if session.behind.take().is_some() {
+            self.behind -= 1;
+        }
+        self.metrics.restarted();
+        for subscription in held {
+            self.leave(slot, subscription.ch, subscription.phase);
+        }
+        self.act(slot, vec![action]);
+    }
+
+    /// Queues everything from the cursor on, each channel's values merged into one; trades stay
+    /// as they are. Returns the new cursor.
+    fn refill_merged(&mut self, slot: usize, cursor: u64) -> u64 {
+        let Some(session) = self.sessions.get_mut(slot) else { return cursor };
+        let mut channels: Vec<Vec<Arc<Group>>> = Vec::new();
+        let mut places: HashMap<u32, usize> = HashMap::new();
+        for number in cursor..self.log.next() {
+            let Some(batch) = self.log.get(number) else { continue };
+            for group in &batch.groups {
+                if session.state.held.is_due(group.info.ch, number) {
+                    let place = *places.entry(group.info.ch).or_insert(channels.len());
+                    if place == channels.len() {
+                        channels.push(Vec::new());
+                    }
+                    channels[place].push(Arc::clone(group));
+                }
+            }
+        }
+        for groups in channels {
+            let events: usize = groups.iter().map(|group| group.events.len()).sum();
+            if groups.iter().any(|group| group.info.channel.kind == Kind::Trade) {
+                self.metrics.delivered(events);
+                groups.into_iter().for_each(|group| session.outbox.push_group(group));
+            } else if let Some(merged) = merge(&groups) {
+                self.metrics.delivered(merged.events.len());
+                self.metrics.conflated(events - merged.events.len());
+                session.outbox.push_group(merged);
+            }
+        }
+        self.log.next()
+    }
+
     /// Queues references to what the session is due from its cursor on; returns the new cursor.
     fn refill(&mut self, slot: usize, mut cursor: u64) -> u64 {
         let Some(session) = self.sessions.get_mut(slot) else { return cursor };
@@ -104,7 +162,7 @@ impl Shard {
                 if session.state.held.is_due(group.info.ch, cursor) {
                     bytes += group.frames_ref(session.kind, &mut self.encoder).len();
                     self.metrics.delivered(group.events.len());
-                    session.outbox.push_group(std::sync::Arc::clone(group));
+                    session.outbox.push_group(Arc::clone(group));
                 }
             }
             cursor += 1;

@@ -38,7 +38,8 @@ impl Shard {
         }
         let base = self.log.base();
         let slow = session.behind.is_some_and(|(cursor, since)| {
-            cursor < base || now.saturating_sub(since) >= self.config.slow_after
+            let late = now.saturating_sub(since) >= self.config.slow_after;
+            (late || cursor < base) && session.state.holds_trades(&self.directory)
         });
         if slow {
             self.close(slot, &End::too_slow("it did not keep up"));

@@ -10,6 +10,7 @@ use fantail_model::{Body, Book, BookChange, Event, Kind, Micros, Position, State
 use crate::group::{ChannelInfo, Published};
 use crate::limits;
 use crate::seed::{Snapshot, SnapshotBody};
+use crate::store::derived::Derived;
 use crate::store::ring::Ring;
 
 /// Book checksums are due when `seq` is a multiple of this.
@@ -55,7 +56,10 @@ pub(crate) struct ChannelState {
     last_status: Option<Event>,
     /// Ended epochs with their last seq, oldest first.
     ended: Vec<Position>,
-    snapshots: Option<Vec<Arc<Snapshot>>>,
+    /// Seeds of the present state: plain, and with `reset` for sessions that lost their place.
+    snapshots: [Option<Vec<Arc<Snapshot>>>; 2],
+    /// Channels derived from this one, while somebody wants them.
+    pub(crate) derived: Vec<Derived>,
 }
 
 impl ChannelState {
@@ -79,7 +83,8 @@ impl ChannelState {
             vseq: None,
             last_status: None,
             ended: Vec::new(),
-            snapshots: None,
+            snapshots: [None, None],
+            derived: Vec::new(),
         }
     }
 
@@ -87,7 +92,7 @@ impl ChannelState {
     pub(crate) fn apply(&mut self, event: Event) -> Result<(Published, bool), Refused> {
         let hole = self.admit(&event)?;
         self.position = Some(event.position);
-        self.snapshots = None;
+        self.snapshots = [None, None];
         (self.ts, self.rx) = (event.ts.or(self.ts), event.rx);
         if event.vseq.is_some() {
             self.vseq = event.vseq;
@@ -97,7 +102,7 @@ impl ChannelState {
         }
         self.keep(&event)?;
         let crc = self.due_checksum(&event);
-        Ok((Published { event, crc }, hole))
+        Ok((Published { event, crc, n: None }, hole))
     }
 
     /// Checks the event's place against ours.
@@ -191,40 +196,66 @@ impl ChannelState {
         (self.ts, self.position.map(|_| self.rx))
     }
 
-    /// The state as messages, shared by everyone seeded before the next event.
-    pub(crate) fn snapshots(&mut self, now: Micros) -> Vec<Arc<Snapshot>> {
-        if let Some(snapshots) = &self.snapshots {
+    /// The state as messages, shared by everyone seeded before the next event. With `reset` it
+    /// says that it replaces what the client holds, however its chain stands.
+    pub(crate) fn snapshots(&mut self, now: Micros, reset: bool) -> Vec<Arc<Snapshot>> {
+        if let Some(snapshots) = &self.snapshots[usize::from(reset)] {
             return snapshots.clone();
         }
+        let view = match &self.value {
+            Value::Book { book, in_sync: true } => Some((book.view(), book.checksum())),
+            _ => None,
+        };
+        let snapshots = self.states(&self.info, view, now, reset);
+        self.snapshots[usize::from(reset)] = Some(snapshots.clone());
+        snapshots
+    }
+
+    /// The state under a name: a book's `view` with its checksum (`None`: not in sync), or the
+    /// last value; then the feed's state, unless it is live.
+    pub(super) fn states(
+        &self,
+        info: &Arc<ChannelInfo>,
+        view: Option<(BookChange, u32)>,
+        now: Micros,
+        reset: bool,
+    ) -> Vec<Arc<Snapshot>> {
         let mut bodies = Vec::new();
         match &self.value {
-            Value::Book { book, in_sync } => bodies.push(self.book_snapshot(book, *in_sync)),
-            Value::Last(Some(event)) => bodies.push(SnapshotBody::Last(self.at_head(event))),
+            Value::Book { .. } => bodies.push(self.book_state(view, reset)),
+            Value::Last(Some(event)) => bodies.push(SnapshotBody::Last(self.at_head(event, reset))),
             Value::Last(None) | Value::Stream => {}
         }
         if let Some(status) = &self.last_status
             && self.state != State::Live
             && self.info.channel.kind != Kind::Status
         {
-            bodies.push(SnapshotBody::Last(self.at_head(status)));
+            bodies.push(SnapshotBody::Last(self.at_head(status, false)));
         }
-        let snapshot = |body| Arc::new(Snapshot::new(Arc::clone(&self.info), now, body));
-        let snapshots: Vec<_> = bodies.into_iter().map(snapshot).collect();
-        self.snapshots = Some(snapshots.clone());
-        snapshots
+        let snapshot = |body| Arc::new(Snapshot::new(Arc::clone(info), now, body));
+        bodies.into_iter().map(snapshot).collect()
     }
 
-    fn book_snapshot(&self, book: &Book, in_sync: bool) -> SnapshotBody {
-        let position = self.position.filter(|_| in_sync);
-        let levels = if in_sync { book.view() } else { BookChange::default() };
-        let crc = if in_sync { book.checksum() } else { 0 };
+    fn book_state(&self, view: Option<(BookChange, u32)>, reset: bool) -> SnapshotBody {
         let (ts, rx, vseq) = (self.ts, self.rx, self.vseq);
-        SnapshotBody::Book { position, ts, rx, vseq, levels, crc }
+        match (view, self.position) {
+            (Some((levels, _)), Some(position)) if reset => {
+                let (prev, body) = (position.seq.saturating_sub(1), Body::Book(levels));
+                SnapshotBody::Last(Event { position, prev, reset, ts, rx, vseq, body })
+            }
+            (Some((levels, crc)), position) => {
+                SnapshotBody::Book { position, ts, rx, vseq, levels, crc }
+            }
+            (None, _) => {
+                let levels = BookChange::default();
+                SnapshotBody::Book { position: None, ts, rx, vseq, levels, crc: 0 }
+            }
+        }
     }
 
     /// An older event told as the state at the channel's head.
-    fn at_head(&self, event: &Event) -> Event {
+    pub(super) fn at_head(&self, event: &Event, reset: bool) -> Event {
         let position = self.position.unwrap_or(event.position);
-        Event { position, prev: position.seq.saturating_sub(1), reset: false, ..event.clone() }
+        Event { position, prev: position.seq.saturating_sub(1), reset, ..event.clone() }
     }
 }

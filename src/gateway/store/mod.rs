@@ -4,17 +4,23 @@
 //! of the node.
 
 pub(crate) mod channel;
+pub(crate) mod derived;
+pub(crate) mod rejoin;
 pub(crate) mod resume;
 pub(crate) mod ring;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fantail_model::{Channel, Instrument, Kind};
+use fantail_model::{Channel, Instrument, Kind, Micros};
 
 use crate::group::ChannelInfo;
 use crate::limits;
+use crate::link::WantItem;
+use crate::variant::{Variants, base_index, base_number, is_derived};
 use channel::ChannelState;
+use derived::Derived;
+use resume::Start;
 
 /// Every channel and instrument.
 #[derive(Debug)]
@@ -22,14 +28,18 @@ pub(crate) struct Store {
     channels: Vec<ChannelState>,
     by_name: HashMap<Arc<str>, u32, foldhash::fast::RandomState>,
     instruments: Vec<Instrument>,
+    variants: Variants,
+    /// Places of the channels that something is derived from.
+    deriving: Vec<usize>,
     /// Estimated bytes all rings together may keep.
     ring_bytes: usize,
 }
 
 impl Store {
-    pub(crate) fn new(ring_bytes: usize) -> Self {
+    pub(crate) fn new(ring_bytes: usize, variants: Variants) -> Self {
         let (channels, instruments) = (Vec::new(), Vec::new());
-        Self { channels, by_name: HashMap::default(), instruments, ring_bytes }
+        let deriving = Vec::new();
+        Self { channels, by_name: HashMap::default(), instruments, variants, deriving, ring_bytes }
     }
 
     /// The number of a channel, by name.
@@ -37,14 +47,70 @@ impl Store {
         self.by_name.get(name).copied()
     }
 
-    /// A channel by number.
+    /// A base channel by number; a derived one's parent.
     pub(crate) fn channel(&self, ch: u32) -> Option<&ChannelState> {
-        self.channels.get(ch as usize)
+        self.channels.get(base_index(ch))
     }
 
-    /// A channel by number.
+    /// A base channel by number; a derived one's parent.
     pub(crate) fn channel_mut(&mut self, ch: u32) -> Option<&mut ChannelState> {
-        self.channels.get_mut(ch as usize)
+        self.channels.get_mut(base_index(ch))
+    }
+
+    /// Starts a channel for one subscriber, and notes the interest of its shard (a bit).
+    /// `None`: there is no such channel.
+    pub(crate) fn start(&mut self, want: &WantItem, shard: u64, now: Micros) -> Option<Start> {
+        let parent = self.channels.get_mut(base_index(want.ch))?;
+        if !is_derived(want.ch) {
+            let start = resume::start(parent, want, now);
+            parent.interest |= if matches!(start, Start::Seed(_)) { shard } else { 0 };
+            return Some(start);
+        }
+        let mut all = std::mem::take(&mut parent.derived);
+        let at = match all.iter().position(|derived| derived.info.ch == want.ch) {
+            Some(at) => at,
+            None => {
+                let channel = self.variants.channel(want.ch, &parent.info.channel)?;
+                let name = channel.to_string().into();
+                let info = Arc::new(ChannelInfo { ch: want.ch, name, channel });
+                all.push(Derived::new(info, parent));
+                if !self.deriving.contains(&base_index(want.ch)) {
+                    self.deriving.push(base_index(want.ch));
+                }
+                all.len() - 1
+            }
+        };
+        let start = rejoin::start_derived(parent, &mut all[at], want, now);
+        all[at].interest |= if matches!(start, Start::Seed(_)) { shard } else { 0 };
+        parent.derived = all;
+        Some(start)
+    }
+
+    /// A shard has no subscribers of a channel any more. Nobody's derived channel is forgotten.
+    pub(crate) fn leave(&mut self, ch: u32, shard: u64) {
+        let Some(parent) = self.channels.get_mut(base_index(ch)) else { return };
+        if !is_derived(ch) {
+            parent.interest &= !shard;
+            return;
+        }
+        for derived in &mut parent.derived {
+            if derived.info.ch == ch {
+                derived.interest &= !shard;
+            }
+        }
+        parent.derived.retain(|derived| derived.interest != 0);
+        if parent.derived.is_empty() {
+            self.deriving.retain(|place| *place != base_index(ch));
+        }
+    }
+
+    /// The channels that something is derived from.
+    pub(crate) fn for_each_deriving(&mut self, mut visit: impl FnMut(&mut ChannelState)) {
+        for place in &self.deriving {
+            if let Some(channel) = self.channels.get_mut(*place) {
+                visit(channel);
+            }
+        }
     }
 
     /// Every channel.
@@ -83,10 +149,10 @@ impl Store {
     /// Opens a channel that does not exist yet.
     pub(crate) fn open(&mut self, channel: Channel) -> Option<Arc<ChannelInfo>> {
         let name: Arc<str> = channel.to_string().into();
-        if self.by_name.contains_key(&name) {
+        if self.by_name.contains_key(&name) || channel.is_derived() {
             return None;
         }
-        let ch = u32::try_from(self.channels.len()).ok()?;
+        let ch = base_number(self.channels.len())?;
         let info = Arc::new(ChannelInfo { ch, name: Arc::clone(&name), channel });
         self.by_name.insert(name, ch);
         self.channels.push(ChannelState::new(Arc::clone(&info)));

@@ -28,7 +28,7 @@ pub(crate) fn start(channel: &mut ChannelState, want: &WantItem, now: Micros) ->
         return Start::Seed(seed(channel, head, false, Vec::new()));
     }
     let Some(from) = want.from else {
-        return Start::Seed(fresh(channel, want.history, now));
+        return Start::Seed(fresh(channel, want, now));
     };
     let from_position = Position::new(from.epoch, from.seq);
     match (head, channel.ring.floor()) {
@@ -42,7 +42,7 @@ pub(crate) fn start(channel: &mut ChannelState, want: &WantItem, now: Micros) ->
     }
 }
 
-fn seed(
+pub(super) fn seed(
     channel: &ChannelState,
     position: Option<Position>,
     resumed: bool,
@@ -52,9 +52,9 @@ fn seed(
 }
 
 /// A start without a position: the state, or up to `history` past events.
-fn fresh(channel: &mut ChannelState, history: Option<u32>, now: Micros) -> Seed {
+fn fresh(channel: &mut ChannelState, want: &WantItem, now: Micros) -> Seed {
     let head = channel.position();
-    match (history.filter(|n| *n > 0), head) {
+    match (want.history.filter(|n| *n > 0), head) {
         (Some(count), Some(head)) if !matches!(channel.value, Value::Book { .. }) => {
             let count = count.min(limits::HISTORY_MAX) as usize;
             let newest = channel.ring.newest(count);
@@ -65,14 +65,14 @@ fn fresh(channel: &mut ChannelState, history: Option<u32>, now: Micros) -> Seed 
             seed(channel, Some(start), false, parts)
         }
         _ => {
-            let parts = channel.snapshots(now).into_iter().map(Part::Snapshot).collect();
+            let parts = channel.snapshots(now, want.reset).into_iter().map(Part::Snapshot).collect();
             seed(channel, head, false, parts)
         }
     }
 }
 
 /// A start whose position has left the ring: what is missing is told.
-fn outside(
+pub(super) fn outside(
     channel: &mut ChannelState,
     from: &From,
     head: Position,
@@ -108,6 +108,6 @@ fn outside(
         parts.extend(channel.ring.after(floor).into_iter().map(Part::Group));
         return seed(channel, Some(floor), false, parts);
     }
-    parts.extend(channel.snapshots(now).into_iter().map(Part::Snapshot));
+    parts.extend(channel.snapshots(now, false).into_iter().map(Part::Snapshot));
     seed(channel, Some(head), false, parts)
 }

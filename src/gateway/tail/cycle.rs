@@ -4,24 +4,28 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fantail_bus::Delivered;
-use fantail_model::{Event, Micros};
+use fantail_model::{Event, Kind, Micros};
 use fantail_wire::record::{self, Record};
 
 use super::Tail;
 use crate::group::{Batch, Group, Published};
 use crate::link::ToShard;
-use crate::store::channel::Refused;
+use crate::store::channel::{ChannelState, Refused};
+use crate::store::derived::Derived;
+use crate::variant::base_index;
 
 /// Events of the running cycle by channel, in order of first appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Cycle {
     touched: Vec<u32>,
     events: Vec<Vec<Published>>,
+    /// Emissions of derived channels, with their interest.
+    derived: Vec<(Arc<Group>, u64)>,
 }
 
 impl Cycle {
     fn add(&mut self, ch: u32, published: Published) {
-        let at = ch as usize;
+        let at = base_index(ch);
         if self.events.len() <= at {
             self.events.resize_with(at + 1, Vec::new);
         }
@@ -29,6 +33,36 @@ impl Cycle {
             self.touched.push(ch);
         }
         self.events[at].push(published);
+    }
+}
+
+impl Cycle {
+    /// Hands an applied event to the channels derived from its own.
+    fn derive(&mut self, parent: &mut ChannelState, published: &Published, now: Micros) {
+        for mut derived in std::mem::take(&mut parent.derived) {
+            let mut out = Vec::new();
+            derived.take(published, parent, now, &mut out);
+            self.emitted(&derived, out, now);
+            parent.derived.push(derived);
+        }
+    }
+
+    /// Closes the windows of a channel that are over.
+    fn close_windows(&mut self, parent: &mut ChannelState, now: Micros) {
+        for mut derived in std::mem::take(&mut parent.derived) {
+            let mut out = Vec::new();
+            derived.emit(parent, now, &mut out);
+            self.emitted(&derived, out, now);
+            parent.derived.push(derived);
+        }
+    }
+
+    fn emitted(&mut self, derived: &Derived, events: Vec<Published>, now: Micros) {
+        if !events.is_empty() {
+            let is_batch = derived.info.channel.kind == Kind::Trade;
+            let group = Group::merged(Arc::clone(&derived.info), now, events, is_batch);
+            self.derived.push((Arc::new(group), derived.interest));
+        }
     }
 }
 
@@ -68,6 +102,7 @@ impl Tail {
                 if hole {
                     self.metrics.holes.fetch_add(1, Ordering::Relaxed);
                 }
+                self.cycle.derive(channel, &published, now);
                 self.cycle.add(ch, published);
             }
             Err(Refused::LowerEpoch) => drop(self.metrics.fenced.fetch_add(1, Ordering::Relaxed)),
@@ -91,13 +126,14 @@ impl Tail {
 
     /// Turns the cycle's events into groups, remembers them, and hands them to the shards.
     pub(super) fn publish(&mut self, now: Micros) {
-        if self.cycle.touched.is_empty() {
+        self.close_windows(now);
+        if self.cycle.touched.is_empty() && self.cycle.derived.is_empty() {
             return;
         }
         let share = self.store.ring_share();
         let (mut groups, mut weight, mut interest) = (Vec::new(), 0, 0_u64);
         for ch in std::mem::take(&mut self.cycle.touched) {
-            let events = std::mem::take(&mut self.cycle.events[ch as usize]);
+            let events = std::mem::take(&mut self.cycle.events[base_index(ch)]);
             let Some(channel) = self.store.channel_mut(ch) else { continue };
             self.metrics.publications.fetch_add(events.len() as u64, Ordering::Relaxed);
             let group = Arc::new(Group::new(Arc::clone(&channel.info), now, events));
@@ -108,6 +144,12 @@ impl Tail {
             }
             channel.remember(group, share);
         }
+        for (group, wanted) in self.cycle.derived.drain(..) {
+            self.metrics.derived.fetch_add(1, Ordering::Relaxed);
+            interest |= wanted;
+            weight += group.weight();
+            groups.push(group);
+        }
         if groups.is_empty() {
             return;
         }
@@ -117,5 +159,19 @@ impl Tail {
                 lag.push(ToShard::Batch(Arc::clone(&batch)), weight);
             }
         }
+    }
+}
+
+impl Tail {
+    /// Lets derived channels whose window is over emit; notes when the next one will be.
+    fn close_windows(&mut self, now: Micros) {
+        let mut next = None;
+        let cycle = &mut self.cycle;
+        self.store.for_each_deriving(|channel| {
+            cycle.close_windows(channel, now);
+            let dues = channel.derived.iter().filter_map(Derived::due);
+            next = dues.chain(next).min();
+        });
+        self.next_window = next.map(Micros);
     }
 }

@@ -26,6 +26,7 @@ use crate::link::{ToShard, ToTail};
 use crate::metrics::TailMetrics;
 use crate::query::Asked;
 use crate::store::Store;
+use crate::variant::Variants;
 use cycle::Cycle;
 use feeds::Feeds;
 use lag::Lag;
@@ -40,6 +41,8 @@ pub(crate) struct Tail {
     ahead: Vec<Ahead>,
     requests: mpsc::Receiver<ToTail>,
     queries: mpsc::Receiver<Asked>,
+    /// When the next conflation window ends.
+    next_window: Option<Micros>,
     clock: Clock,
     metrics: Arc<TailMetrics>,
 }
@@ -53,20 +56,21 @@ pub(crate) struct Mailboxes {
 
 impl Tail {
     pub(crate) fn new(
-        ring_bytes: usize,
+        (ring_bytes, variants): (usize, Variants),
         mailboxes: Mailboxes,
         clock: Clock,
         metrics: Arc<TailMetrics>,
     ) -> Self {
         let lags = mailboxes.shards.into_iter().map(Lag::new).collect();
         Self {
-            store: Store::new(ring_bytes),
+            store: Store::new(ring_bytes, variants),
             cycle: Cycle::default(),
             feeds: Feeds::default(),
             shards: lags,
             ahead: Vec::new(),
             requests: mailboxes.requests,
             queries: mailboxes.queries,
+            next_window: None,
             clock,
             metrics,
         }
@@ -139,7 +143,11 @@ impl Tail {
         } else if self.shards.iter().any(Lag::is_lagging) {
             limits::CYCLE_WAIT_LAGGING
         } else {
-            limits::CYCLE_WAIT
+            let window = self.next_window.map_or(limits::CYCLE_WAIT, |end| {
+                let left = end.since(Micros(self.clock.wall_micros()));
+                Duration::from_micros(u64::try_from(left).unwrap_or(0))
+            });
+            window.min(limits::CYCLE_WAIT)
         }
     }
 

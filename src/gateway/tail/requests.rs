@@ -14,7 +14,7 @@ use super::Tail;
 use crate::limits;
 use crate::link::{ToShard, ToTail, WantItem};
 use crate::seed::{Seed, Seeds, SessionKey};
-use crate::store::resume::{self, Start};
+use crate::store::resume::Start;
 
 /// A command that waits for a position.
 pub(crate) struct Ahead {
@@ -36,9 +36,7 @@ impl Tail {
                     self.want(Ahead { shard, session, token, items, since }, now, false);
                 }
                 ToTail::Leave { shard, ch } => {
-                    if let Some(channel) = self.store.channel_mut(ch) {
-                        channel.interest &= !(1 << shard);
-                    }
+                    self.store.leave(ch, 1 << shard);
                 }
             }
         }
@@ -72,13 +70,10 @@ impl Tail {
     }
 
     fn seed(&mut self, shard: usize, item: &WantItem, now: Micros) -> Result<Seed, (u32, Code)> {
-        let channel = self.store.channel_mut(item.ch).ok_or((item.ch, Code::UnknownChannel))?;
-        match resume::start(channel, item, now) {
-            Start::Seed(seed) => {
-                channel.interest |= 1 << shard;
-                Ok(seed)
-            }
-            Start::Ahead => Err((item.ch, Code::PositionUnknown)),
+        match self.store.start(item, 1 << shard, now) {
+            Some(Start::Seed(seed)) => Ok(seed),
+            Some(Start::Ahead) => Err((item.ch, Code::PositionUnknown)),
+            None => Err((item.ch, Code::UnknownChannel)),
         }
     }
 }

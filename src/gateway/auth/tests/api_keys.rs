@@ -87,8 +87,7 @@ fn a12_time_does_not_tell_which_ids_exist() {
     let [known, unknown] = times.map(|mut list| {
         list.sort_by(f64::total_cmp);
         list.truncate(SAMPLES * 9 / 10);
-        let mean = list.iter().sum::<f64>() / list.len() as f64;
-        mean
+        list.iter().sum::<f64>() / list.len() as f64
     });
     let difference = (known - unknown).abs();
     assert!(difference < 100.0, "{known:.0} ns against {unknown:.0} ns");

@@ -1,0 +1,122 @@
+//! Seeds of derived channels: the state under the derived channel's name, or one merged message
+//! over everything that was missed.
+//!
+//! A joiner in mid-window is seeded at the parent's head; the ordinary message at the window's end
+//! fits it (`prev ≤ last < seq`), because book levels are absolute and trades carry their own seq.
+
+use std::sync::Arc;
+
+use fantail_model::{Body, Event, Micros, Position};
+use fantail_wire::client::Reply;
+
+use crate::group::{Group, Published};
+use crate::link::WantItem;
+use crate::merge::merge;
+use crate::seed::{Part, Seed};
+use crate::store::channel::{ChannelState, Value};
+use crate::store::derived::Derived;
+use crate::store::resume::{Start, outside, seed};
+
+/// Decides how a derived channel begins: the state, or one merged message over what was missed.
+pub(crate) fn start_derived(
+    parent: &mut ChannelState,
+    derived: &mut Derived,
+    want: &WantItem,
+    now: Micros,
+) -> Start {
+    let of_derived = |seed: Seed| Seed { ch: derived.info.ch, ..seed };
+    let head = parent.position();
+    if want.repeat {
+        return Start::Seed(of_derived(seed(parent, head, false, Vec::new())));
+    }
+    let Some(from) = want.from else {
+        let parts = derived_states(parent, derived, want.reset, now);
+        return Start::Seed(Seed { ch: derived.info.ch, ..seed(parent, head, false, parts) });
+    };
+    let from_position = Position::new(from.epoch, from.seq);
+    match (head, parent.ring.floor()) {
+        (Some(head), _) if from_position > head => Start::Ahead,
+        (None, _) => Start::Ahead,
+        (Some(head), Some(floor)) if from_position >= floor && from.epoch == head.epoch => {
+            let missed = parent.ring.after(from_position);
+            let merged = (!missed.is_empty())
+                .then(|| missed_as_one(parent, derived, &missed, from_position, now));
+            let parts = merged.into_iter().map(Part::Group).collect();
+            Start::Seed(of_derived(seed(parent, Some(from_position), true, parts)))
+        }
+        (Some(head), floor) => {
+            let outside = outside(parent, &from, head, floor, now);
+            let mut parts: Vec<Part> = outside.parts;
+            let info = Arc::clone(&derived.info);
+            parts.retain(|part| matches!(part, Part::Gap(_)));
+            for part in &mut parts {
+                if let Part::Gap(Reply::Gap { channel, ch, .. }) = part {
+                    (*channel, *ch) = (info.name.to_string(), info.ch);
+                }
+            }
+            parts.extend(derived_states(parent, derived, false, now));
+            Start::Seed(Seed { ch: info.ch, ..seed(parent, Some(head), false, parts) })
+        }
+    }
+}
+
+/// The state under the derived channel's name, shared until the parent's next event.
+fn derived_states(
+    parent: &ChannelState,
+    derived: &mut Derived,
+    reset: bool,
+    now: Micros,
+) -> Vec<Part> {
+    let shared = derived.snapshots.as_ref().filter(|(at, _)| !reset && *at == parent.position());
+    let snapshots = match shared {
+        Some((_, snapshots)) => snapshots.clone(),
+        None => {
+            let view = match &parent.value {
+                Value::Book { book, in_sync: true } => {
+                    let crc = derived.checksum(parent).unwrap_or(0);
+                    Some((derived.levels(book), crc))
+                }
+                _ => None,
+            };
+            let made = parent.states(&derived.info, view, now, reset);
+            if !reset {
+                derived.snapshots = Some((parent.position(), made.clone()));
+            }
+            made
+        }
+    };
+    snapshots.into_iter().map(Part::Snapshot).collect()
+}
+
+/// Everything the subscriber missed, as one message that continues its position.
+fn missed_as_one(
+    parent: &ChannelState,
+    derived: &Derived,
+    missed: &[Arc<Group>],
+    from: Position,
+    now: Micros,
+) -> Arc<Group> {
+    let info = Arc::clone(&derived.info);
+    let stream = matches!(parent.value, Value::Stream);
+    if stream {
+        let events = missed.iter().flat_map(|group| group.events.iter().cloned()).collect();
+        return Arc::new(Group::merged(info, now, events, true));
+    }
+    let mut events = merge(missed).map_or_else(Vec::new, |m| m.events.clone());
+    if let (Value::Book { book, in_sync: true }, Some(last)) = (&parent.value, events.pop()) {
+        // A top-n view at the old position is not known, so it is told whole; a full book's
+        // merged change is exact as it is.
+        let whole = derived.info.channel.depth().is_some();
+        let n = events.iter().chain([&last]).map(|p| p.n.unwrap_or(1)).sum();
+        let mut event = Event { prev: from.seq, ..last.event };
+        if whole {
+            event.reset = true;
+            event.body = Body::Book(derived.levels(book));
+            events.clear();
+        } else if let Some(before) = events.last() {
+            event.prev = before.event.position.seq;
+        }
+        events.push(Published { event, crc: derived.checksum(parent), n: Some(n) });
+    }
+    Arc::new(Group::merged(info, now, events, false))
+}
