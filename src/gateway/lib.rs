@@ -21,6 +21,7 @@ mod query;
 pub mod rest;
 mod seed;
 mod session;
+mod sessions;
 mod shard;
 mod start;
 mod store;

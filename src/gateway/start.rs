@@ -26,6 +26,7 @@ use crate::listener::{self, Door};
 use crate::metrics::{self, ShardMetrics, TailMetrics};
 use crate::query::TailQueries;
 use crate::rest::{self, RestState};
+use crate::sessions::{self, SessionsAsked};
 use crate::shard::{Shard, ShardSetup};
 use crate::tail::{Mailboxes, Tail};
 use crate::variant::Variants;
@@ -52,6 +53,7 @@ pub struct Gateway {
     addr: SocketAddr,
     connections: Arc<Connections>,
     shards: Vec<Arc<ShardMetrics>>,
+    admin: axum::Router,
 }
 
 /// Why a gateway cannot start; an operator's matter.
@@ -113,9 +115,12 @@ impl Gateway {
         };
         let router = rest::router(rest);
         let mut mailboxes = Vec::with_capacity(config.shards);
+        let mut reports = Vec::with_capacity(config.shards);
         for (setup, listener) in setups.into_iter().zip(listeners) {
             let (sender, mailbox) = mpsc::channel(limits::MAILBOX_MAX);
+            let (report, asked) = mpsc::channel(sessions::ASKED_MAX);
             mailboxes.push(sender);
+            reports.push(report);
             let admit = Arc::clone(&connections);
             let context = handshake::Context {
                 authenticator: Arc::clone(&authenticator),
@@ -123,7 +128,8 @@ impl Gateway {
                 deflate: config.deflate,
             };
             let shutdown = with.shutdown.clone();
-            start_shard(setup, listener, mailbox, (router.clone(), context), shutdown).await?;
+            let mail = (mailbox, asked);
+            start_shard(setup, listener, mail, (router.clone(), context), shutdown).await?;
         }
         let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked };
         let tail = Tail::new((config.ring_bytes, variants), mailboxes, with.clock, tail_metrics);
@@ -135,13 +141,19 @@ impl Gateway {
         };
         thread::Builder::new().name("tail".into()).spawn(run).map_err(GatewayError::Thread)?;
         drain_with(Arc::clone(&connections), with.shutdown);
-        Ok(Self { addr, connections, shards })
+        Ok(Self { addr, connections, shards, admin: sessions::router(reports) })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Routes for the admin listener.
+    #[must_use]
+    pub fn admin_routes(&self) -> axum::Router {
+        self.admin.clone()
     }
 
     /// Open connections.
@@ -182,7 +194,7 @@ fn drain_with(connections: Arc<Connections>, shutdown: Shutdown) {
 async fn start_shard(
     setup: ShardSetup,
     listener: std::net::TcpListener,
-    mailbox: mpsc::Receiver<ToShard>,
+    (mailbox, asked): (mpsc::Receiver<ToShard>, mpsc::Receiver<SessionsAsked>),
     (router, handshake): (axum::Router, handshake::Context<crate::connections::Permit>),
     shutdown: Shutdown,
 ) -> Result<(), GatewayError> {
@@ -207,7 +219,7 @@ async fn start_shard(
             tokio::spawn(listener::accept(listener, Arc::new(door), shutdown.clone()));
             // The receiver is gone only if the start was given up.
             let _ = started.send(Ok(()));
-            shard.run(mailbox, arrivals, shutdown, guard).await;
+            shard.run(mailbox, arrivals, asked, shutdown, guard).await;
         });
     };
     thread::Builder::new().name(name).spawn(run).map_err(GatewayError::Thread)?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
 use fantail_bus::{Bus, Consumer, EmbeddedBus, TopicName};
 use fantail_gateway::{Dependencies, Gateway};
 use fantail_ingest::metrics::IngestMetrics;
@@ -145,7 +144,7 @@ pub async fn assemble(
         logs,
         drain: DrainHook::shutdown(shutdown.clone()),
     };
-    let admin = admin::serve(config.admin, state, Router::new()).await.context("admin listener")?;
+    let admin = admin::serve(config.admin, state, gateway.admin_routes()).await.context("admin listener")?;
     Ok(Node { gateway, admin, readiness, shutdown })
 }
 

@@ -14,6 +14,7 @@ mod outbox;
 mod pollset;
 mod pump;
 mod reads;
+mod report;
 pub(crate) mod socket;
 mod timers;
 
@@ -37,6 +38,7 @@ use crate::link::{TailLink, ToShard, ToTail};
 use crate::listener::Arrival;
 use crate::metrics::ShardMetrics;
 use crate::session::directory::Directory;
+use crate::sessions::SessionsAsked;
 use crate::variant::Variants;
 use flush::Plan;
 use index::Index;
@@ -128,6 +130,7 @@ impl Shard {
         mut self,
         mut mailbox: mpsc::Receiver<ToShard>,
         mut arrivals: mpsc::Receiver<Arrival>,
+        mut asked: mpsc::Receiver<SessionsAsked>,
         shutdown: Shutdown,
         _guard: DrainGuard,
     ) {
@@ -146,6 +149,7 @@ impl Shard {
                 Some(message) = mailbox.recv() => self.take_mail(message, &mut mailbox).await,
                 result = self.pollset.wait(&mut ready) => self.poll_outcome(result),
                 Some(arrival) = arrivals.recv() => self.open(arrival, draining),
+                Some(answer_to) = asked.recv() => self.report(answer_to),
                 _ = tick.tick() => self.tick(),
                 () = tokio::task::yield_now(), if busy => {}
             }

@@ -37,6 +37,11 @@ impl Outbox {
         self.items.is_empty()
     }
 
+    /// Runs of bytes that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// True when the client does not even read its own answers.
     pub(crate) fn is_over(&self) -> bool {
         self.own_bytes > limits::SESSION_REPLY_BYTES_MAX

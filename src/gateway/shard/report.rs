@@ -1,0 +1,42 @@
+//! What the operator is told about the sessions of this shard.
+
+use super::Shard;
+use super::socket::Session;
+use crate::sessions::{LISTED_MAX, SessionInfo, SessionsAsked, ShardSessions};
+
+impl Shard {
+    pub(super) fn report(&self, answer_to: SessionsAsked) {
+        let behind = self.sessions.iter().filter(|(_, session)| session.behind.is_some());
+        let level = self.sessions.iter().filter(|(_, session)| session.behind.is_none());
+        let listed = behind.chain(level).take(LISTED_MAX);
+        let sessions = listed.map(|(_, session)| self.info(session)).collect();
+        let (shard, total) = (self.number, self.sessions.len());
+        // Whoever asked may have given up.
+        let _ = answer_to.send(ShardSessions { shard, total, sessions });
+    }
+
+    fn info(&self, session: &Session) -> SessionInfo {
+        let now = self.clock.monotonic();
+        let millis = |since| {
+            u64::try_from(now.saturating_sub(since).as_millis()).unwrap_or(u64::MAX)
+        };
+        SessionInfo {
+            session: session.state.id.clone(),
+            user: session.state.identity.user.clone(),
+            peer: session.peer.to_string(),
+            encoding: session.kind.encoding.as_str(),
+            deflate: session.kind.deflate,
+            batch: session.kind.batch,
+            channels: session.state.held.len(),
+            patterns: session.state.patterns.len(),
+            age_ms: millis(session.opened),
+            bytes_sent: session.bytes_sent,
+            behind_batches: session
+                .behind
+                .map_or(0, |(cursor, _)| self.log.next().saturating_sub(cursor)),
+            behind_ms: session.behind.map_or(0, |(_, since)| millis(since)),
+            queued: session.outbox.len(),
+            closing: session.closing.is_some(),
+        }
+    }
+}
