@@ -18,7 +18,7 @@ impl Shard {
     pub(super) fn take_command(&mut self, slot: usize, command: Result<Command, CommandError>) {
         self.metrics.command();
         // What a running flush still owes it was published before this command.
-        if self.sessions.get(slot).is_some_and(|session| session.due_head != NONE) {
+        if self.hot.get(slot).is_some_and(|hot| hot.due_head != NONE) {
             self.flush_session(slot);
         }
         let Some(session) = self.sessions.get_mut(slot) else { return };

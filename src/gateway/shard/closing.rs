@@ -15,7 +15,7 @@ use fantail_wire::frame::{Decoder, Limits, Role, close};
 
 use super::Shard;
 use super::outbox::Outbox;
-use super::socket::{Closing, End, NONE, Session};
+use super::socket::{Closing, End, Hot, Session};
 use crate::limits;
 use crate::listener::Arrival;
 use crate::session::state::SessionState;
@@ -43,21 +43,22 @@ impl Shard {
             message_bytes_max: state.limits.message_bytes,
             ..Limits::default()
         };
+        if self.hot.len() <= slot {
+            self.hot.resize_with(slot + 1, || Hot::FREE);
+        }
+        let kind = arrival.kind.index() as u8;
+        self.hot[slot] = Hot { socket: Some(socket), kind, level: true, ..Hot::FREE };
         entry.insert(Session {
-            socket,
             generation: self.generation,
             kind: arrival.kind,
             decoder: Decoder::new(Role::Server, frame_limits, arrival.kind.deflate),
             outbox: Outbox::default(),
             behind: None,
-            due_head: NONE,
-            due_tail: NONE,
             state: Box::new(state),
             peer: arrival.peer,
             opened: now,
             heard: now,
             next_heartbeat: now + self.config.heartbeat,
-            bytes_sent: 0,
             closing: None,
             _permit: arrival.permit,
         });
@@ -116,6 +117,7 @@ impl Shard {
         session.outbox.push_own(frame.into());
         self.leave_all(slot);
         self.log_end(slot, end);
+        self.settle(slot);
         self.pump(slot);
     }
 
@@ -131,6 +133,7 @@ impl Shard {
         self.leave_all(slot);
         let code = code.unwrap_or(close::NORMAL);
         self.log_end(slot, &End { code, name: "CLIENT_CLOSED", reason });
+        self.settle(slot);
         self.pump(slot);
     }
 
@@ -142,7 +145,8 @@ impl Shard {
         {
             closing.shut = true;
             // A dead socket needs no shutting; its end shows at the next read or the deadline.
-            let _ = session.socket.shutdown(Shutdown::Write);
+            let socket = self.hot.get_mut(slot).and_then(|hot| hot.socket.as_mut());
+            let _ = socket.map(|socket| socket.shutdown(Shutdown::Write));
         }
     }
 
@@ -155,8 +159,11 @@ impl Shard {
             self.leave_all(slot);
             self.log_end(slot, end);
         }
-        let mut session = self.sessions.remove(slot);
-        self.pollset.remove(&mut session.socket);
+        self.sessions.remove(slot);
+        let hot = self.hot.get_mut(slot).map(|hot| std::mem::replace(hot, Hot::FREE));
+        if let Some(mut socket) = hot.and_then(|hot| hot.socket) {
+            self.pollset.remove(&mut socket);
+        }
     }
 
     fn leave_all(&mut self, slot: usize) {
@@ -182,7 +189,7 @@ impl Shard {
             code: end.code,
             name: end.name.to_owned(),
             reason: end.reason.clone(),
-            bytes_sent: session.bytes_sent,
+            bytes_sent: self.hot.get(slot).map_or(0, |hot| hot.bytes_sent),
             duration_ms: millis(lifetime),
         });
     }

@@ -14,6 +14,7 @@ use super::Shard;
 use super::index::Members;
 use super::socket::{End, NONE, Written};
 use crate::group::{Batch, Group};
+use crate::kind::FrameKind;
 use crate::limits;
 use crate::merge::merge;
 
@@ -103,17 +104,16 @@ impl Shard {
         for (kind, slots) in members.kinds() {
             group.frames_ref(kind, &mut self.encoder);
             for &slot in slots {
-                let Some(session) = self.sessions.get_mut(slot as usize) else { continue };
-                if session.behind.is_some() {
-                    continue;
-                }
-                if !session.outbox.is_empty() {
+                let Some(hot) = self.hot.get_mut(slot as usize) else { continue };
+                if hot.level {
+                    if plan.link(&mut hot.due_head, &mut hot.due_tail, at) {
+                        plan.touched.push(slot);
+                    }
+                } else if let Some(session) = self.sessions.get_mut(slot as usize)
+                    && session.behind.is_none()
+                {
                     session.behind = Some((first, self.clock.monotonic()));
                     self.behind += 1;
-                    continue;
-                }
-                if plan.link(&mut session.due_head, &mut session.due_tail, at) {
-                    plan.touched.push(slot);
                 }
             }
         }
@@ -159,20 +159,23 @@ impl Shard {
 
     /// Writes what the running plan owes one socket. Harmless when it owes nothing.
     pub(super) fn flush_session(&mut self, slot: usize) {
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        let head = std::mem::replace(&mut session.due_head, NONE);
-        session.due_tail = NONE;
-        if head == NONE || session.closing.is_some() {
+        let Some(hot) = self.hot.get_mut(slot) else { return };
+        let head = std::mem::replace(&mut hot.due_head, NONE);
+        hot.due_tail = NONE;
+        if head == NONE {
             return;
         }
-        let (plan, kind) = (&self.plan, session.kind);
+        let (plan, kind) = (&self.plan, FrameKind::at(usize::from(hot.kind)));
         let first = &plan.groups[plan.dues[head as usize].group as usize];
         let mut events = first.events.len();
-        let outcome = if plan.dues[head as usize].next == NONE && session.outbox.is_empty() {
+        let outcome = if !hot.level {
+            // A reply got stuck in front of it while the flush was under way.
+            Written::Part(0)
+        } else if plan.dues[head as usize].next == NONE {
             let bytes = first.frames_made(kind);
             self.metrics.written(bytes.len());
-            session.write(bytes)
-        } else if session.outbox.is_empty() {
+            hot.write(bytes)
+        } else {
             self.scratch.clear();
             events = 0;
             for group in dues(plan, head) {
@@ -180,26 +183,31 @@ impl Shard {
                 events += group.events.len();
             }
             self.metrics.written(self.scratch.len());
-            session.write(&self.scratch)
-        } else {
-            // A reply got stuck in front of it while the flush was under way.
-            Written::Part(0)
+            hot.write(&self.scratch)
         };
         self.metrics.delivered(events);
         match outcome {
             Written::All => {}
-            Written::Part(sent) => {
-                self.metrics.blocked();
-                let was_empty = session.outbox.is_empty();
-                for group in dues(plan, head) {
-                    session.outbox.push_group(Arc::clone(group));
-                }
-                if was_empty {
-                    session.outbox.advance(sent, kind, &mut self.encoder);
-                }
-            }
+            Written::Part(sent) => self.keep_dues(slot, head, sent),
             Written::Gone => self.drop_session(slot, &End::gone()),
         }
+    }
+
+    /// Queues references to what a socket did not take.
+    fn keep_dues(&mut self, slot: usize, head: u32, sent: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.closing.is_some() {
+            return;
+        }
+        self.metrics.blocked();
+        let was_empty = session.outbox.is_empty();
+        for group in dues(&self.plan, head) {
+            session.outbox.push_group(Arc::clone(group));
+        }
+        if was_empty {
+            session.outbox.advance(sent, session.kind, &mut self.encoder);
+        }
+        self.settle(slot);
     }
 }
 

@@ -104,6 +104,7 @@ impl Shard {
             }
         }
         self.metrics.seeded(joins.len(), joins.iter().filter(|seed| seed.resumed).count());
+        self.settle(slot);
         self.pump(slot);
         self.desert_unwanted(seeds);
     }

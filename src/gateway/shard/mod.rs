@@ -44,7 +44,7 @@ use flush::Plan;
 use index::Index;
 use log::Log;
 use pollset::{Pollset, Ready};
-use socket::Session;
+use socket::{Hot, Session};
 
 /// What every shard of a node shares or is told at the start.
 #[derive(Clone)]
@@ -65,6 +65,8 @@ pub(crate) struct Shard {
     number: usize,
     config: SessionConfig,
     sessions: Slab<Session>,
+    /// The hot half of each session, by the same slot.
+    hot: Vec<Hot>,
     generation: u64,
     directory: Directory,
     index: Index,
@@ -102,6 +104,7 @@ impl Shard {
             encoder: Encoder::new(setup.config.deflate_level, setup.frames),
             config: setup.config,
             sessions: Slab::new(),
+            hot: Vec::new(),
             generation: 0,
             directory: Directory::new(setup.variants),
             index: Index::default(),
@@ -157,6 +160,13 @@ impl Shard {
             self.serve_ready();
             self.serve_sockets();
             self.send_requests();
+        }
+    }
+
+    /// Notes whether a session may be written past its outbox; after every change of it.
+    fn settle(&mut self, slot: usize) {
+        if let (Some(hot), Some(session)) = (self.hot.get_mut(slot), self.sessions.get(slot)) {
+            hot.level = session.is_level();
         }
     }
 

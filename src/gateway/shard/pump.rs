@@ -21,14 +21,18 @@ const REFILL_BYTES: usize = 64 * 1_024;
 impl Shard {
     /// Queues bytes of one session and sends what goes.
     pub(super) fn send_own(&mut self, slot: usize, bytes: Bytes) {
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        if session.outbox.is_empty() && session.behind.is_none() {
+        let (Some(session), Some(hot)) = (self.sessions.get_mut(slot), self.hot.get_mut(slot))
+        else {
+            return;
+        };
+        if hot.level {
             self.metrics.written(bytes.len());
-            match session.write(&bytes) {
+            match hot.write(&bytes) {
                 Written::All => {}
                 Written::Part(sent) => {
                     session.outbox.push_own(bytes);
                     session.outbox.skip(sent);
+                    self.settle(slot);
                 }
                 Written::Gone => self.drop_session(slot, &End::gone()),
             }
@@ -42,6 +46,14 @@ impl Shard {
 
     /// Sends as much as the socket takes: its queue, then what it missed.
     pub(super) fn pump(&mut self, slot: usize) {
+        if self.hot.get(slot).is_some_and(|hot| hot.level) {
+            return;
+        }
+        self.pump_on(slot);
+        self.settle(slot);
+    }
+
+    fn pump_on(&mut self, slot: usize) {
         let mut budget = limits::CATCH_UP_BYTES;
         loop {
             if !self.drain_outbox(slot, &mut budget) {
@@ -77,7 +89,10 @@ impl Shard {
     /// Writes the queue; false when the socket is full, gone or the session is.
     fn drain_outbox(&mut self, slot: usize, budget: &mut usize) -> bool {
         loop {
-            let Some(session) = self.sessions.get_mut(slot) else { return false };
+            let (Some(session), Some(hot)) = (self.sessions.get_mut(slot), self.hot.get_mut(slot))
+            else {
+                return false;
+            };
             if session.outbox.is_empty() {
                 return true;
             }
@@ -85,7 +100,7 @@ impl Shard {
             let kind = session.kind;
             session.outbox.gather(kind, &mut self.encoder, REFILL_BYTES, &mut self.scratch);
             self.metrics.written(self.scratch.len());
-            let outcome = session.write(&self.scratch);
+            let outcome = hot.write(&self.scratch);
             let sent = match outcome {
                 Written::All => self.scratch.len(),
                 Written::Part(sent) => sent,

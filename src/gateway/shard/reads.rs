@@ -23,8 +23,8 @@ impl Shard {
     pub(super) fn read(&mut self, slot: usize) {
         let mut scratch = std::mem::take(&mut self.read_scratch);
         let mut taken = 0;
-        while let Some(session) = self.sessions.get_mut(slot) {
-            match session.read(&mut scratch) {
+        while let Some(hot) = self.hot.get_mut(slot).filter(|hot| hot.socket.is_some()) {
+            match hot.read(&mut scratch) {
                 Got::Bytes(length) => {
                     taken += length;
                     self.feed(slot, &mut scratch[..length]);

@@ -9,13 +9,13 @@ impl Shard {
         let behind = self.sessions.iter().filter(|(_, session)| session.behind.is_some());
         let level = self.sessions.iter().filter(|(_, session)| session.behind.is_none());
         let listed = behind.chain(level).take(LISTED_MAX);
-        let sessions = listed.map(|(_, session)| self.info(session)).collect();
+        let sessions = listed.map(|(slot, session)| self.info(slot, session)).collect();
         let (shard, total) = (self.number, self.sessions.len());
         // Whoever asked may have given up.
         let _ = answer_to.send(ShardSessions { shard, total, sessions });
     }
 
-    fn info(&self, session: &Session) -> SessionInfo {
+    fn info(&self, slot: usize, session: &Session) -> SessionInfo {
         let now = self.clock.monotonic();
         let millis = |since| {
             u64::try_from(now.saturating_sub(since).as_millis()).unwrap_or(u64::MAX)
@@ -30,7 +30,7 @@ impl Shard {
             channels: session.state.held.len(),
             patterns: session.state.patterns.len(),
             age_ms: millis(session.opened),
-            bytes_sent: session.bytes_sent,
+            bytes_sent: self.hot.get(slot).map_or(0, |hot| hot.bytes_sent),
             behind_batches: session
                 .behind
                 .map_or(0, |(cursor, _)| self.log.next().saturating_sub(cursor)),
