@@ -65,7 +65,8 @@ impl BookAsk {
 
     /// The book was right and is not any more.
     pub(crate) fn lost(&mut self, now: Duration) {
-        let lived = self.live_since.take().map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        let lived =
+            self.live_since.take().map_or(Duration::ZERO, |since| now.saturating_sub(since));
         if lived >= limits::HEALTHY_AFTER {
             self.attempts = 0;
         }

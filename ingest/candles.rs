@@ -136,7 +136,8 @@ mod tests {
 
     fn show(candle: &Candle) -> String {
         let Candle { start, open, high, low, close, volume, is_final, partial } = candle;
-        let flags = format!("{}{}", if *is_final { "F" } else { "" }, if *partial { "P" } else { "" });
+        let flags =
+            format!("{}{}", if *is_final { "F" } else { "" }, if *partial { "P" } else { "" });
         format!("{} {open} {high} {low} {close} {volume} {flags}", start.0 / 1_000_000)
     }
 

@@ -86,7 +86,9 @@ impl Channels {
             book: open(plain(Kind::Book)),
             candles: lengths
                 .iter()
-                .map(|length| (*length, open(Channel::candle(venue.clone(), symbol.clone(), *length))))
+                .map(|length| {
+                    (*length, open(Channel::candle(venue.clone(), symbol.clone(), *length)))
+                })
                 .collect(),
             status: open(Channel::status(venue.clone(), Some(symbol.clone()))),
         };

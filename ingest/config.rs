@@ -121,8 +121,7 @@ impl IngestConfig {
     /// Checks what was written; mistakes go to `problems`, under `venues.<venue>.<key>`.
     #[must_use]
     pub fn from_raw(raw: &RawVenues, problems: &mut Problems) -> Self {
-        let written =
-            [(VenueKind::Binance, &raw.binance), (VenueKind::Coinbase, &raw.coinbase)];
+        let written = [(VenueKind::Binance, &raw.binance), (VenueKind::Coinbase, &raw.coinbase)];
         let venues = written
             .into_iter()
             .filter(|(_, raw)| raw.enabled)

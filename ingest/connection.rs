@@ -64,7 +64,7 @@ pub(crate) struct Connection {
 enum End {
     Lost(&'static str, String),
     /// The next socket is subscribed already; these frames it has received.
-    Replaced(Line, VecDeque<(Utf8Bytes, Micros)>),
+    Replaced(Box<Line>, VecDeque<(Utf8Bytes, Micros)>),
     Shutdown,
 }
 
@@ -131,7 +131,7 @@ impl Connection {
                     if self.feed.send(Inbound::Renewed).await.is_err() {
                         return End::Shutdown;
                     }
-                    line = next;
+                    line = *next;
                 }
                 end => return end,
             }
@@ -202,9 +202,8 @@ impl Connection {
                 let far = self.clock.monotonic() + limits::CONNECT_TIMEOUT;
                 tokio::select! {
                     line = &mut connecting => break line?,
-                    event = old.next(&self.clock, far) => match self.pass(event).await {
-                        Some(end) => return Ok(end),
-                        None => {}
+                    event = old.next(&self.clock, far) => if let Some(end) = self.pass(event).await {
+                        return Ok(end);
                     },
                 }
             }
@@ -219,12 +218,12 @@ impl Connection {
             }
             let until = overlap_ends.unwrap_or(now + limits::CONNECT_TIMEOUT);
             if now >= until {
-                return Ok(End::Replaced(next, kept));
+                return Ok(End::Replaced(Box::new(next), kept));
             }
             tokio::select! {
                 event = old.next(&self.clock, until) => match event {
                     // The old socket ended early: the new one has what matters already.
-                    LineEvent::Lost(..) => return Ok(End::Replaced(next, kept)),
+                    LineEvent::Lost(..) => return Ok(End::Replaced(Box::new(next), kept)),
                     event => if let Some(end) = self.pass(event).await {
                         return Ok(end);
                     },
@@ -244,7 +243,9 @@ impl Connection {
     /// Passes an event of the old socket on; `Some` ends everything.
     async fn pass(&self, event: LineEvent) -> Option<End> {
         match event {
-            LineEvent::Frame(text, rx) => (!self.tell_frame(text, rx).await).then_some(End::Shutdown),
+            LineEvent::Frame(text, rx) => {
+                (!self.tell_frame(text, rx).await).then_some(End::Shutdown)
+            }
             LineEvent::Lost(cause, reason) => Some(End::Lost(cause, reason)),
             LineEvent::Binary | LineEvent::Nothing => None,
         }
@@ -268,3 +269,6 @@ impl Connection {
         tokio::time::sleep(wait).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

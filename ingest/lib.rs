@@ -37,8 +37,11 @@ pub mod metrics;
 
 pub mod simulator;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
 #[cfg(test)]
-mod tests;
+mod feed_tests;
 
 use std::sync::Arc;
 

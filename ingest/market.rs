@@ -4,11 +4,7 @@
 //! Input: facts, the connection's fate, REST answers, time. Output: drafts to the publisher, and
 //! [`BookAsk`], what it wants from the venue. It does no I/O.
 
-use std::time::Duration;
-
-use fantail_model::{
-    Bbo, Body, Candle, CandleInterval, Instrument, Kind, Micros, Ticker, Trade,
-};
+use fantail_model::{Bbo, Body, Candle, CandleInterval, Instrument, Kind, Micros, Ticker, Trade};
 
 use crate::ask::BookAsk;
 use crate::books::{BookOutcome, KeptBook};
@@ -47,7 +43,8 @@ impl Market {
         pulse: Pulse,
     ) -> Self {
         let lengths = channels.candles.iter().map(|(length, _)| *length);
-        let candles = if derives.candles { lengths.map(CandleBuilder::new).collect() } else { vec![] };
+        let candles =
+            if derives.candles { lengths.map(CandleBuilder::new).collect() } else { vec![] };
         Self {
             instrument,
             connection,
@@ -204,7 +201,7 @@ impl Market {
         self.channels.settle(&self.condition, outlet);
     }
 
-    /// The smaller of a state's words, for the figures.
+    /// Its state's word, for the figures.
     pub(crate) fn state(&self) -> &'static str {
         self.condition.book().state.as_str()
     }
@@ -359,4 +356,3 @@ impl Market {
         Draft { reset: true, ..Draft::own(Body::Book(self.book.view()), wall) }
     }
 }
-

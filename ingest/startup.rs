@@ -92,8 +92,7 @@ fn markets(
     let symbols = config.symbols.iter().enumerate();
     symbols
         .map(|(index, symbol)| {
-            let (channels, names) =
-                Channels::open(publisher, venue.id(), symbol, &config.candles);
+            let (channels, names) = Channels::open(publisher, venue.id(), symbol, &config.candles);
             let instrument = Instrument {
                 venue: venue.id().clone(),
                 symbol: symbol.clone(),

@@ -94,10 +94,14 @@ impl Told {
     /// For a market channel: changes of state only, and nothing while all is as it should be from
     /// the start; its first event says that by itself.
     pub(crate) fn market(&mut self, now: Status, condition: &Condition) -> Option<Status> {
-        let starting = matches!(now.state, State::Live | State::Resync) || condition.is_starting();
+        let waiting = now.state == State::Resync || condition.is_starting();
         match &self.0 {
             Some(told) if told.state == now.state => None,
-            None if starting => None,
+            None if waiting => None,
+            None if now.state == State::Live => {
+                self.0 = Some(now);
+                None
+            }
             _ => {
                 self.0 = Some(now.clone());
                 Some(now)
@@ -169,6 +173,11 @@ mod tests {
         assert_eq!(told.market(condition.book(), &condition).unwrap().state, State::Resync);
         condition.book_waits = None;
         assert_eq!(told.market(condition.book(), &condition).unwrap().state, State::Live);
+
+        let mut fresh = Told::default();
+        assert_eq!(fresh.market(condition.book(), &condition), None, "live from the start");
+        condition.book_waits = Some("sequence".to_owned());
+        assert_eq!(fresh.market(condition.book(), &condition).unwrap().state, State::Resync);
     }
 
     #[test]

@@ -116,11 +116,7 @@ impl Line {
         }
     }
 
-    fn received(
-        &mut self,
-        message: Option<Result<Message, Error>>,
-        clock: &Clock,
-    ) -> LineEvent {
+    fn received(&mut self, message: Option<Result<Message, Error>>, clock: &Clock) -> LineEvent {
         self.heard_at = clock.monotonic();
         match message {
             Some(Ok(Message::Text(text))) => LineEvent::Frame(text, Micros(clock.wall_micros())),
@@ -139,8 +135,9 @@ impl Line {
 /// 429 and 418 say how long to stay away.
 fn refusal(error: &Error) -> Refusal {
     let Error::Http(response) = error else { return Refusal::new(error.to_string()) };
-    let retry_after = response.headers().get("retry-after").and_then(|value| {
-        Some(Duration::from_secs(value.to_str().ok()?.trim().parse().ok()?))
-    });
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| Some(Duration::from_secs(value.to_str().ok()?.trim().parse().ok()?)));
     Refusal { reason: format!("the venue answered {}", response.status()), retry_after }
 }

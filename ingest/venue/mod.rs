@@ -95,6 +95,7 @@ pub(crate) struct Listed {
 
 /// What one frame says.
 #[derive(Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a fact, and lives briefly")]
 pub(crate) enum Message<'a> {
     /// A fact about one symbol.
     Fact {

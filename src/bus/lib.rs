@@ -1,11 +1,11 @@
 //! `fantail-bus`: moves records between processes and knows no market.
 //!
 //! Owns the words of the bus ([`Record`], [`TopicName`], [`Start`]), the pair of traits
-//! ([`Producer`], [`Consumer`]) everything above is written against, and the in-process
-//! implementation ([`embedded`]). Input: bytes with a topic, a partition and a key. Output: the
-//! same bytes, in order per partition, to every consumer that assigned it. It deliberately does
-//! not parse values, does not import `model` or `wire`, has no consumer groups and commits no
-//! offsets: a consumer always says where it starts.
+//! ([`Producer`], [`Consumer`]) everything above is written against, and its two homes: in process
+//! ([`embedded`]) and on Apache Kafka ([`kafka`]). Input: bytes with a topic, a partition and a
+//! key. Output: the same bytes, in order per partition, to every consumer that assigned it. It
+//! deliberately does not parse values, does not import `model` or `wire`, has no consumer groups
+//! and commits no offsets: a consumer always says where it starts.
 #![forbid(unsafe_code)]
 
 pub mod consumer;
@@ -13,6 +13,7 @@ pub mod consumer;
 pub mod contract;
 pub mod embedded;
 pub mod headers;
+pub mod kafka;
 pub mod limits;
 pub mod metrics;
 pub mod partitioner;
@@ -23,6 +24,7 @@ pub mod topic;
 pub use consumer::{ConsumeError, Consumer, Offset, Start, Waker};
 pub use embedded::EmbeddedBus;
 pub use headers::{Headers, HeadersError};
+pub use kafka::KafkaBus;
 pub use metrics::BusMetrics;
 pub use partitioner::stable_partition;
 pub use producer::{FlushError, Producer, SendError};

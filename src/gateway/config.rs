@@ -55,7 +55,9 @@ pub struct GatewaySection {
     pub ring_bytes: ByteSize,
     /// Memory for sessions that are behind, per shard (estimated).
     pub backlog_bytes: ByteSize,
-    /// A session behind for longer is closed with 4409.
+    /// A reader or a shard this far behind is sent each channel's values merged into one.
+    pub conflate_after: HumanDuration,
+    /// A session with trades that is behind for longer is closed with 4409.
     pub slow_after: HumanDuration,
     /// Conflation intervals of `@interval` channels; the same on every node.
     pub intervals: Vec<String>,
@@ -93,6 +95,7 @@ impl Default for GatewaySection {
             heartbeat: HumanDuration::from_secs(15),
             ring_bytes: ByteSize(256 * 1_024 * 1_024),
             backlog_bytes: ByteSize(64 * 1_024 * 1_024),
+            conflate_after: HumanDuration::from_secs(1),
             slow_after: HumanDuration::from_secs(10),
             intervals: ["50ms", "100ms", "250ms", "500ms", "1s", "5s"].map(Into::into).into(),
             deflate: true,
@@ -112,6 +115,8 @@ pub struct SessionConfig {
     pub heartbeat: Duration,
     /// Estimated bytes a shard keeps for sessions that are behind.
     pub backlog_bytes: usize,
+    /// How far behind values are merged.
+    pub conflate_after: Duration,
     /// How long a session may be behind.
     pub slow_after: Duration,
     /// zlib level of shared compressed frames.
@@ -170,6 +175,7 @@ impl GatewayConfig {
                 },
                 heartbeat: gateway.heartbeat.get(),
                 backlog_bytes: gateway.backlog_bytes.as_usize(),
+                conflate_after: gateway.conflate_after.get(),
                 slow_after: gateway.slow_after.get(),
                 deflate_level: gateway.deflate_level,
             },
@@ -236,23 +242,23 @@ fn check_positive(limits: &LimitsSection, problems: &mut Problems) {
     let bytes = limits.message_bytes.bytes();
     if !(1_024..=16 * 1_024 * 1_024).contains(&bytes) {
         let (reason, fix) = ("outside 1KiB … 16MiB", "64KiB suits every command");
-        problems.push("limits.message_bytes", &bytes.to_string(), reason, fix);
+        problems.push("limits.message_bytes", bytes, reason, fix);
     }
 }
 
 fn check_gateway(gateway: &GatewaySection, problems: &mut Problems) {
     if gateway.shards > SHARDS_MAX {
         let fix = "write at most 64, or 0 for one per core";
-        problems.push("gateway.shards", &gateway.shards.to_string(), "too many", fix);
+        problems.push("gateway.shards", gateway.shards, "too many", fix);
     }
     let heartbeat = gateway.heartbeat.get();
     if !(Duration::from_millis(100)..=Duration::from_secs(600)).contains(&heartbeat) {
         let (reason, fix) = ("outside 100ms … 10m", "15s suits most networks");
-        problems.push("gateway.heartbeat", &format!("{heartbeat:?}"), reason, fix);
+        problems.push("gateway.heartbeat", format!("{heartbeat:?}"), reason, fix);
     }
     if !(1..=9).contains(&gateway.deflate_level) {
-        let value = gateway.deflate_level.to_string();
-        problems.push("gateway.deflate_level", &value, "outside 1 … 9", "6 is a good balance");
+        let (reason, fix) = ("outside 1 … 9", "6 is a good balance");
+        problems.push("gateway.deflate_level", gateway.deflate_level, reason, fix);
     }
     if gateway.node.is_empty() || gateway.node.len() > 64 {
         problems.push("gateway.node", &gateway.node, "not a name", "write 1 to 64 characters");

@@ -57,7 +57,9 @@ impl Connections {
         if self.total.fetch_add(1, Ordering::Relaxed) >= self.total_max {
             self.total.fetch_sub(1, Ordering::Relaxed);
             let message = format!("the node holds its limit of {} connections", self.total_max);
-            return Err(Refusal::new(Code::TooManyConnections, message).with_retry_after(RETRY_AFTER));
+            return Err(
+                Refusal::new(Code::TooManyConnections, message).with_retry_after(RETRY_AFTER)
+            );
         }
         let over = {
             let mut count = self.by_address.entry(address).or_insert(0);
@@ -72,7 +74,9 @@ impl Connections {
                  channels on one",
                 self.per_address_max
             );
-            return Err(Refusal::new(Code::TooManyConnections, message).with_retry_after(RETRY_AFTER));
+            return Err(
+                Refusal::new(Code::TooManyConnections, message).with_retry_after(RETRY_AFTER)
+            );
         }
         Ok(Permit { connections: Arc::clone(self), address })
     }

@@ -85,8 +85,7 @@ impl Encoder {
         match &snapshot.body {
             SnapshotBody::Book { position, ts, rx, vseq, levels, crc } => {
                 let (position, ts, rx, vseq, crc) = (*position, *ts, *rx, *vseq, *crc);
-                let message =
-                    BookSnapshot { channel, ch, position, ts, rx, tx, vseq, levels, crc };
+                let message = BookSnapshot { channel, ch, position, ts, rx, tx, vseq, levels, crc };
                 client::encode_snapshot(kind.encoding, &message, &mut self.payload);
             }
             SnapshotBody::Last(event) => {
@@ -132,9 +131,7 @@ impl Encoder {
 fn cut_server_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (head, length): (usize, usize) = match *bytes.get(1)? {
         126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
-        127 => {
-            (10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?)
-        }
+        127 => (10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?),
         short => (2, usize::from(short)),
     };
     let payload = bytes.get(head..head.checked_add(length)?)?;

@@ -67,7 +67,8 @@ impl Group {
     /// The place just before its first event.
     pub(crate) fn before(&self) -> Position {
         let first = self.events.first();
-        first.map_or_else(Position::default, |p| Position::new(p.event.position.epoch, p.event.prev))
+        first
+            .map_or_else(Position::default, |p| Position::new(p.event.position.epoch, p.event.prev))
     }
 
     /// The place of its last event.

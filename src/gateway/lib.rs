@@ -26,6 +26,8 @@ mod shard;
 mod start;
 mod store;
 mod tail;
+#[cfg(test)]
+mod testing;
 mod variant;
 mod web;
 

@@ -41,10 +41,6 @@ pub(crate) const HISTORY_MAX: u32 = 500;
 /// Batches a shard may take from its mailbox into one flush: what arrived together leaves
 /// together, but nobody waits for an endless queue.
 pub(crate) const FLUSH_BATCHES_MAX: usize = 64;
-/// A shard with this many batches waiting is overloaded: values are merged before they are sent.
-pub(crate) const CONFLATE_BATCHES: usize = 8;
-/// A session this many batches behind is sent merged values instead of each one.
-pub(crate) const MERGE_BATCHES: u64 = 32;
 /// Sessions flushed before reads, accepts and timers get a turn.
 pub(crate) const FLUSH_CHUNK: usize = 512;
 /// Bytes a session that is behind may be sent in one turn.

@@ -71,6 +71,12 @@ impl ShardMetrics {
         self.subscribers.get()
     }
 
+    /// Writes, events delivered, flushes, sessions behind (at the last tick).
+    #[cfg(test)]
+    pub(crate) fn figures(&self) -> [u64; 4] {
+        [self.writes.get(), self.deliveries.get(), self.flushes.get(), self.behind.get()]
+    }
+
     pub(crate) fn opened(&self) {
         self.opened.add(1);
     }

@@ -62,6 +62,18 @@ pub(crate) enum Part {
     Group(Arc<Group>),
     /// Missing events.
     Gap(Reply),
+    /// Another fact about the channel, without a position.
+    Notice(Reply),
+}
+
+impl Part {
+    /// The missed events, if it is that.
+    pub(crate) fn group(&self) -> Option<&Arc<Group>> {
+        match self {
+            Self::Group(group) => Some(group),
+            _ => None,
+        }
+    }
 }
 
 /// The start of one channel for one subscriber.

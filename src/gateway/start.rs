@@ -151,7 +151,6 @@ impl Gateway {
     }
 
     /// Routes for the admin listener.
-    #[must_use]
     pub fn admin_routes(&self) -> axum::Router {
         self.admin.clone()
     }

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn numbers_and_channels_round_trip() {
-        let intervals = [50, 100, 250, 500, 1_000, 5_000].map(|ms| Interval::from_millis(ms));
+        let intervals = [50, 100, 250, 500, 1_000, 5_000].map(Interval::from_millis);
         let variants = Variants::new(intervals.into_iter().flatten().collect());
         let base: Channel = "book:binance:BTC-USDT".parse().expect("a channel");
         let number = base_number(3).expect("room");

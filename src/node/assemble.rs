@@ -144,7 +144,10 @@ pub async fn assemble(
         logs,
         drain: DrainHook::shutdown(shutdown.clone()),
     };
-    let admin = admin::serve(config.admin, state, gateway.admin_routes()).await.context("admin listener")?;
+    caught_up(&readiness).await?;
+    let admin = admin::serve(config.admin, state, gateway.admin_routes())
+        .await
+        .context("admin listener")?;
     Ok(Node { gateway, admin, readiness, shutdown })
 }
 
@@ -166,6 +169,18 @@ async fn announced(mut consumer: Box<dyn Consumer>, symbols: u64) -> anyhow::Res
     };
     let outcome = tokio::time::timeout(ANNOUNCE_MAX, everything).await;
     outcome.context("ingest did not announce its instruments")?
+}
+
+/// Waits until the gateway knows what is on the bus: a client that connects at once must find its
+/// channels.
+async fn caught_up(readiness: &Readiness) -> anyhow::Result<()> {
+    let ready = async {
+        while !readiness.is_ready() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let outcome = tokio::time::timeout(ANNOUNCE_MAX, ready).await;
+    outcome.map_err(|_| anyhow::anyhow!("not ready in time: {}", readiness.missing().join(", ")))
 }
 
 /// One crypto provider for the whole process; a second install is no mistake.

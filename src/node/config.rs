@@ -194,8 +194,7 @@ impl BusSection {
             problems.push("bus.retention", self.retention, "is too short", fix);
         }
         let micros = i64::try_from(self.retention.get().as_micros()).unwrap_or(i64::MAX);
-        let retention =
-            Retention { bytes: self.retention_bytes.bytes(), time_micros: micros };
+        let retention = Retention { bytes: self.retention_bytes.bytes(), time_micros: micros };
         let events = Kind::ALL.into_iter().map(record::topic).map(|name| (name, false));
         let others =
             [(record::CONTROL, false), (record::INSTRUMENT, true), (record::SNAPSHOT, true)];

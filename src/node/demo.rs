@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fantail_gateway::auth::{KeyAlgorithm, KeySection, MintRequest, SigningKey, mint};
-use fantail_ingest::simulator::{
-    SeededConfig, Simulator, SimulatorConfig, Source, Symbol, Venue,
-};
+use fantail_ingest::simulator::{SeededConfig, Simulator, SimulatorConfig, Source, Symbol, Venue};
 use fantail_model::Kind;
 use fantail_ops::clock::Clock;
 use fantail_ops::logging::{self, LogHandle};
@@ -109,7 +107,8 @@ pub(crate) async fn on_stage(
     raw.admin.addr = admin.to_string();
     raw.limits.connections_per_ip = raw.limits.connections_per_ip.max(CONNECTIONS_PER_IP);
     raw.auth.anonymous = true;
-    let secret = Secret::new(format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()));
+    let secret =
+        Secret::new(format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()));
     logs.scrubber().learn(&secret);
     let token = admit(&mut raw, &secret, &clock)?;
     logs.scrubber().learn(&Secret::new(token.clone()));

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use fantail_node::cli::{Cli, Command};
 
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

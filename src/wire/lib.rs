@@ -4,11 +4,11 @@
 //! vectors, and everything that reads bytes is fuzzed.
 #![forbid(unsafe_code)]
 
-pub mod frame;
-pub mod codes;
 pub mod client;
-pub mod record;
+pub mod codes;
+pub mod frame;
 mod generated;
+pub mod record;
 
 #[cfg(test)]
-mod tests;
+mod contract;

@@ -1,4 +1,7 @@
 //! Helpers of the system tests that are about the test run itself, not about the server.
 
+pub mod client;
+pub mod http;
 pub mod require;
+pub mod stage;
 pub mod wait;

@@ -23,7 +23,8 @@ pub(super) fn subscribe(natives: &[String], candles: &[CandleInterval]) -> Vec<S
     let chunks = streams.chunks(STREAMS_PER_MESSAGE).enumerate();
     chunks
         .map(|(index, params)| {
-            let message = serde_json::json!({"method": "SUBSCRIBE", "params": params, "id": index + 1});
+            let message =
+                serde_json::json!({"method": "SUBSCRIBE", "params": params, "id": index + 1});
             message.to_string()
         })
         .collect()
@@ -50,7 +51,8 @@ pub(super) fn exchange_info(base: &str) -> Request {
 
 /// The snapshot deep enough for the view: 1,000 levels cost 50, 5,000 cost 250.
 pub(super) fn depth(base: &str, native: &str, book_depth: usize) -> Request {
-    let (limit, weight) = if (1..=1_000).contains(&book_depth) { (1_000, 50) } else { (5_000, 250) };
+    let (limit, weight) =
+        if (1..=1_000).contains(&book_depth) { (1_000, 50) } else { (5_000, 250) };
     let base = base.trim_end_matches('/');
     let symbol = escape(native);
     Request { url: format!("{base}/api/v3/depth?symbol={symbol}&limit={limit}"), weight }
@@ -61,7 +63,9 @@ fn escape(native: &str) -> String {
     let mut out = String::with_capacity(native.len());
     for byte in native.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                out.push(char::from(byte))
+            }
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -31,8 +31,13 @@ pub(super) fn products(base: &str) -> Request {
 
 /// The newest 300 candles; the venue knows 1m, 5m, 15m, 1h, 6h and 1d.
 pub(super) fn candles(base: &str, native: &str, length: CandleInterval) -> Option<Request> {
-    let known = [CandleInterval::M1, CandleInterval::M5, CandleInterval::M15, CandleInterval::H1,
-        CandleInterval::D1];
+    let known = [
+        CandleInterval::M1,
+        CandleInterval::M5,
+        CandleInterval::M15,
+        CandleInterval::H1,
+        CandleInterval::D1,
+    ];
     if !known.contains(&length) {
         return None;
     }

@@ -98,13 +98,26 @@ pub(super) fn offset_out_of_range(make: &Make<'_>) {
     assert_eq!(values(&read(consumer.as_mut(), 1)), ["2"], "and it goes on once moved");
 }
 
+/// A broker keeps compressed batches: bytes that shrink would never reach the bound.
+fn incompressible(bytes: usize) -> Bytes {
+    let next = |state: &mut u64| {
+        // Marsaglia's xorshift.
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        Some(*state as u8)
+    };
+    let mut state = 0x9e37_79b9_7f4a_7c15;
+    std::iter::from_fn(|| next(&mut state)).take(bytes).collect()
+}
+
 pub(super) fn retention_is_told(make: &Make<'_>) {
     const RECORD_BYTES: usize = 64 * 1024;
     const SENT: u64 = 160;
     let retention = Retention::bytes(1024 * 1024);
     let bus = make(vec![TopicSpec { name: TOPIC, partitions: 1, retention, compacted: false }]);
     let mut behind = consumer_from(bus.as_ref(), &TOPIC, Offset::Earliest);
-    let value = Bytes::from(vec![b'x'; RECORD_BYTES]);
+    let value = incompressible(RECORD_BYTES);
     send_all(
         bus.as_ref(),
         (0..SENT).map(|_| Record { value: Some(value.clone()), ..record(0, "k", "") }),

@@ -50,9 +50,11 @@ const SHARD_COUNTERS: [ShardFigure; 13] = [
     ("gateway_flushes", "Flushes, each of one or more batches", |s| &s.flushes),
     ("gateway_commands", "Client commands", |s| &s.commands),
     ("gateway_seeds", "Channels started", |s| &s.seeds),
-    ("gateway_conflated_events", "Events merged into later ones for slow readers or under load", |s| {
-        &s.conflated
-    }),
+    (
+        "gateway_conflated_events",
+        "Events merged into later ones for slow readers or under load",
+        |s| &s.conflated,
+    ),
     ("gateway_sessions_restarted", "Sessions restarted after losing their place", |s| &s.restarted),
     ("gateway_resumes", "Channels resumed out of memory", |s| &s.resumes),
 ];

@@ -20,6 +20,7 @@ const MARKETS_FIRST = 4;
 const MARKETS_MAX = 8;
 /** Of each venue, at first. */
 const PER_VENUE_FIRST = 2;
+const MAJORS = ["BTC", "ETH"];
 const FIGURES_MS = 1_000;
 const ASK_AGAIN_MS = 3_000;
 const STORED_CHOICE = "fantail.markets";
@@ -62,7 +63,8 @@ async function learnInstruments() {
     try {
       const answer = await fetch("/v1/instruments", { headers, cache: "no-store" });
       const body = await answer.json();
-      for (const row of body.instruments ?? []) instruments.set(`${row.venue}:${row.symbol}`, row);
+      const rows = (body.instruments ?? []).sort(inOrder);
+      for (const row of rows) instruments.set(`${row.venue}:${row.symbol}`, row);
       if (instruments.size > 0) return;
       notice(body.error?.message ?? body.message ?? "No markets yet. Asking again…");
     } catch {
@@ -70,6 +72,16 @@ async function learnInstruments() {
     }
     await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
   }
+}
+
+/** By venue; in a venue what most people look for first. The server promises no order. */
+function inOrder(left, right) {
+  const rank = ({ symbol }) => [...MAJORS, symbol.split("-")[0]].indexOf(symbol.split("-")[0]);
+  return (
+    left.venue.localeCompare(right.venue, "en") ||
+    rank(left) - rank(right) ||
+    left.symbol.localeCompare(right.symbol, "en")
+  );
 }
 
 /** What the URL says, else what was chosen last time, else the first of each venue. */

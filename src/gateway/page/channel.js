@@ -113,8 +113,10 @@ export class Channel {
 
   /** Events that had a position but cannot be delivered: lost, and said so. */
   #takeGap({ epoch, from, to }) {
-    if (epoch === undefined || epoch === this.epoch) this.seq = Math.max(this.seq ?? 0, to);
-    this.counts.lost += to - from + 1;
+    // Without `to` nobody knows any more where that epoch ended: at least one was lost.
+    const last = to ?? from;
+    if (epoch === undefined || epoch === this.epoch) this.seq = Math.max(this.seq ?? 0, last);
+    this.counts.lost += last - from + 1;
     this.synced = false;
     return Verdict.EVENT;
   }

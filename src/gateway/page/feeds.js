@@ -6,9 +6,13 @@
  * Output: lines `{text, kind}` and a summary per venue. Pure: the time comes in.
  */
 
+/** Venue gaps of one market within this time are one gap, seen on several channels. */
+const SAME_GAP_MS = 2_000;
+
 /** What each venue and market is doing. */
 export class Feeds {
   #venues = new Map();
+  #gapsMs = new Map();
 
   /** Makes a venue known before it says anything. */
   know(venue, state = "live") {
@@ -26,12 +30,10 @@ export class Feeds {
   /** Takes a message that may tell of a feed; returns a line for the log, or null. */
   take(message, channel, nowMs) {
     const name = message.symbol ? `${channel.venue} ${message.symbol}` : label(channel);
-    if (message.type === "venue_gap") {
-      return bad(`${name} venue gap${because(message.reason)}`);
-    }
+    if (message.type === "venue_gap") return this.#venueGap(name, message.reason, nowMs);
     if (message.type === "gap") {
-      const lost = message.to - message.from + 1;
-      const range = `${message.from}–${message.to}`;
+      const lost = message.to === undefined ? "unknown many" : message.to - message.from + 1;
+      const range = `${message.from}–${message.to ?? "?"}`;
       const text = `${channel.name} lost ${lost} events, ${range}${because(message.reason)}`;
       return { text, kind: "lost" };
     }
@@ -55,6 +57,14 @@ export class Feeds {
     }
     const parts = sick.map(([symbol, { state, reason }]) => `${symbol} ${state}${because(reason)}`);
     return { state: sick[0][1].state, text: parts.join(", ") };
+  }
+
+  /** The channels of a market lose the same stretch: it is told once. */
+  #venueGap(name, reason, nowMs) {
+    const text = `${name} venue gap${because(reason)}`;
+    const again = nowMs - (this.#gapsMs.get(text) ?? -Infinity) < SAME_GAP_MS;
+    this.#gapsMs.set(text, nowMs);
+    return again ? null : bad(text);
   }
 
   #moved(told, name, state, reason, nowMs) {

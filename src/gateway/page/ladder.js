@@ -113,6 +113,9 @@ export class Ladder {
     const width = toScaled(ask[0], decimals) - toScaled(bid[0], decimals);
     const points = (Number(width) / Number(toScaled(ask[0], decimals))) * 10_000;
     setText(left, compare(bid[0], ask[0]) >= 0 ? "crossed" : "spread");
-    setText(right, `${fromScaled(width, decimals)} · ${points < 1 ? points.toPrecision(2) : points.toFixed(1)} bp`);
+    setText(
+      right,
+      `${fromScaled(width, decimals)} · ${points < 1 ? points.toPrecision(2) : points.toFixed(1)} bp`,
+    );
   }
 }

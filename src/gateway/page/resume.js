@@ -35,7 +35,7 @@ export class Resume {
   /** A message was taken in order. */
   took(message) {
     if (message.type === "gap") {
-      this.#report.lost += message.to - message.from + 1;
+      this.#report.lost += (message.to ?? message.from) - message.from + 1;
       this.#settle();
     } else if (message.tx < this.#sinceUs && message.prev !== undefined && !message.snapshot) {
       this.#report.replayed += message.n ?? 1;

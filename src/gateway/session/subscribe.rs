@@ -73,6 +73,10 @@ impl SessionState {
         match self.held.get_mut(ch) {
             Some(held) => {
                 held.explicit = true;
+                if held.phase == (Phase::Waiting { token }) {
+                    // Named twice in one command: it is started and acknowledged once.
+                    return Ok(());
+                }
                 items.push(WantItem { repeat: true, from: None, history: None, ..want });
             }
             None => {
@@ -106,9 +110,12 @@ impl SessionState {
             .map(|(ch, _)| ch)
             .collect();
         self.check_room(matched.iter().filter(|ch| self.held.get(**ch).is_none()).count())?;
+        let phase = Phase::Waiting { token };
         for ch in matched {
+            if self.held.get(ch).is_some_and(|held| held.phase == phase) {
+                continue;
+            }
             let repeat = self.held.get(ch).is_some();
-            let phase = Phase::Waiting { token };
             self.held.add(Subscription { ch, explicit: false, phase });
             let history = item.history;
             items.push(WantItem { ch, from: None, history, repeat, reset: false });
@@ -167,12 +174,15 @@ impl SessionState {
         let token = self.take_token();
         let (from, history, repeat, reset) = (None, None, false, true);
         let item = |ch| WantItem { ch, from, history, repeat, reset };
-        let items = self.held.iter().map(|held| item(held.ch)).collect();
-        for ch in self.held.iter().map(|held| held.ch).collect::<Vec<_>>() {
-            if let Some(held) = self.held.get_mut(ch) {
+        // What still waits for its first seed lost nothing, and must be acknowledged first.
+        let live = |held: &&Subscription| matches!(held.phase, Phase::Live { .. });
+        let started: Vec<u32> = self.held.iter().filter(live).map(|held| held.ch).collect();
+        for ch in &started {
+            if let Some(held) = self.held.get_mut(*ch) {
                 held.phase = Phase::Waiting { token };
             }
         }
+        let items = started.into_iter().map(item).collect();
         self.waiting.push(Waiting { token, id: None, errors: Vec::new(), silent: true });
         Some(Action::Want { token, items })
     }

@@ -37,6 +37,8 @@ impl Shard {
             let Some(session) = self.sessions.get_mut(slot) else { return };
             let key = SessionKey { slot, generation: session.generation };
             match action {
+                // Nothing follows a close frame; what it held is given back all the same.
+                Action::Reply(_) | Action::Want { .. } if session.closing.is_some() => {}
                 Action::Reply(reply) => self.reply(slot, &reply),
                 Action::Want { token, items } => {
                     let shard = self.number;

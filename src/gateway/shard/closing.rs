@@ -39,10 +39,8 @@ impl Shard {
         self.generation += 1;
         let node_limits = self.config.limits;
         let state = SessionState::new(arrival.session, arrival.identity, node_limits, now);
-        let frame_limits = Limits {
-            message_bytes_max: state.limits.message_bytes,
-            ..Limits::default()
-        };
+        let frame_limits =
+            Limits { message_bytes_max: state.limits.message_bytes, ..Limits::default() };
         if self.hot.len() <= slot {
             self.hot.resize_with(slot + 1, || Hot::FREE);
         }

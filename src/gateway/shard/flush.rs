@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fantail_model::Kind;
+use fantail_model::{Kind, Micros};
 
 use super::Shard;
 use super::index::Members;
@@ -79,7 +79,7 @@ impl Shard {
         for batch in batches {
             self.log.push(Arc::clone(batch));
         }
-        if batches.len() >= limits::CONFLATE_BATCHES {
+        if self.is_overloaded(batches) {
             for group in self.conflate(batches) {
                 self.plan_group(&mut plan, &group, first);
             }
@@ -117,6 +117,13 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// The oldest waiting batch is so old that sending each value makes everyone later still.
+    fn is_overloaded(&self, batches: &[Arc<Batch>]) -> bool {
+        let made = batches.first().and_then(|batch| batch.groups.first()).map(|group| group.tx);
+        let age = made.map_or(0, |made| Micros(self.clock.wall_micros()).since(made));
+        batches.len() > 1 && u128::try_from(age).unwrap_or(0) >= self.config.conflate_after.as_micros()
     }
 
     /// Under overload: each channel's waiting values as one; trades stay as they are.

@@ -22,6 +22,8 @@ impl Shard {
     ) {
         let mut batches: Vec<Arc<Batch>> = Vec::new();
         let mut message = Some(first);
+        // Bounded by messages, not batches: seeds between batches must not make the turn endless.
+        let mut left = limits::FLUSH_BATCHES_MAX;
         while let Some(mail) = message {
             match mail {
                 ToShard::Batch(batch) => batches.push(batch),
@@ -30,7 +32,8 @@ impl Shard {
                     self.take_other(other);
                 }
             }
-            if batches.len() >= limits::FLUSH_BATCHES_MAX {
+            left -= 1;
+            if left == 0 {
                 break;
             }
             message = mailbox.try_recv().ok();
@@ -63,6 +66,8 @@ impl Shard {
             ToShard::Seeds(seeds) => self.take_seeds(&seeds),
             ToShard::Stale { channels, reason } => self.tell_stale(&channels, reason),
             ToShard::Lost => {
+                // Their seeds may be among what was given up.
+                self.parked.clear();
                 let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
                 for slot in slots {
                     self.close(slot, &End::too_slow("the node fell behind; resume"));
@@ -73,12 +78,15 @@ impl Shard {
 
     /// The acknowledgement, then each channel's start; from the next batch on it is due.
     fn take_seeds(&mut self, seeds: &Seeds) {
+        self.unpark(seeds);
         let slot = seeds.session.slot;
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        if session.generation != seeds.session.generation || session.closing.is_some() {
+        let wanted = self.sessions.get_mut(slot).filter(|session| {
+            session.generation == seeds.session.generation && session.closing.is_none()
+        });
+        let Some(session) = wanted else {
             self.desert_unwanted(seeds);
             return;
-        }
+        };
         let Some((reply, joins)) = session.state.seeded(seeds, &self.directory) else { return };
         let since = self.log.next();
         if let Some(reply) = reply {
@@ -93,7 +101,7 @@ impl Shard {
                         session.outbox.push_shared(frame);
                     }
                     Part::Group(group) => session.outbox.push_group(Arc::clone(group)),
-                    Part::Gap(gap) => {
+                    Part::Gap(gap) | Part::Notice(gap) => {
                         session.outbox.push_own(self.encoder.reply(session.kind.encoding, gap));
                     }
                 }
@@ -107,6 +115,19 @@ impl Shard {
         self.settle(slot);
         self.pump(slot);
         self.desert_unwanted(seeds);
+    }
+
+    /// Seeds that were on the way are here.
+    fn unpark(&mut self, seeds: &Seeds) {
+        for seed in &seeds.seeds {
+            let ch = seed.as_ref().map_or_else(|(ch, _)| *ch, |seed| seed.ch);
+            if let Some(count) = self.parked.get_mut(&ch) {
+                *count -= 1;
+                if *count == 0 {
+                    self.parked.remove(&ch);
+                }
+            }
+        }
     }
 
     /// The tail set our interest for each seed; where nobody joined, it has to be taken back.
@@ -126,11 +147,8 @@ impl Shard {
     fn tell_stale(&mut self, channels: &[u32], reason: &str) {
         for &ch in channels {
             let Some(members) = self.index.members(ch) else { continue };
-            let stale = Reply::Stale {
-                channel: self.directory.name(ch),
-                ch,
-                reason: reason.to_owned(),
-            };
+            let stale =
+                Reply::Stale { channel: self.directory.name(ch), ch, reason: reason.to_owned() };
             let mut due = Vec::new();
             for (kind, slots) in members.kinds() {
                 let frame = self.encoder.reply(kind.encoding, &stale);
@@ -154,6 +172,11 @@ impl Shard {
 
     /// Queues a request behind those that wait.
     pub(super) fn request(&mut self, request: ToTail) {
+        if let ToTail::Want { items, .. } = &request {
+            for item in items {
+                *self.parked.entry(item.ch).or_insert(0) += 1;
+            }
+        }
         self.unsent.push_back(request);
         self.send_requests();
     }

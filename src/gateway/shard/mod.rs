@@ -18,7 +18,7 @@ mod report;
 pub(crate) mod socket;
 mod timers;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ use fantail_ops::clock::Clock;
 use fantail_ops::closes::CloseLog;
 use fantail_ops::shutdown::{DrainGuard, Shutdown};
 use fantail_wire::frame::Inflater;
+use futures_util::FutureExt;
 use slab::Slab;
 use tokio::sync::mpsc;
 
@@ -87,6 +88,8 @@ pub(crate) struct Shard {
     tail: TailLink,
     /// Requests the tail's mailbox had no room for, in order.
     unsent: VecDeque<ToTail>,
+    /// Seeds on their way, by channel: interest in it must not be given up meanwhile.
+    parked: HashMap<u32, u32, foldhash::fast::RandomState>,
     /// Channels without members, and since when.
     deserted: VecDeque<(u32, Duration)>,
     clock: Clock,
@@ -120,6 +123,7 @@ impl Shard {
             pollset: Pollset::new()?,
             tail: setup.tail,
             unsent: VecDeque::new(),
+            parked: HashMap::default(),
             deserted: VecDeque::new(),
             clock: setup.clock,
             authenticator: setup.authenticator,
@@ -160,6 +164,13 @@ impl Shard {
             self.serve_ready();
             self.serve_sockets();
             self.send_requests();
+            // The mailbox comes first, but a mailbox that is never empty starves nobody.
+            while let Ok(arrival) = arrivals.try_recv() {
+                self.open(arrival, draining);
+            }
+            if tick.tick().now_or_never().is_some() {
+                self.tick();
+            }
         }
     }
 

@@ -57,9 +57,13 @@ impl Pollset {
 
     /// Takes what is there, without waiting.
     pub(crate) fn take(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
-        self.poll.get_mut().poll(&mut self.events, Some(Duration::ZERO))?;
-        push(&self.events, ready);
-        Ok(())
+        loop {
+            self.poll.get_mut().poll(&mut self.events, Some(Duration::ZERO))?;
+            // What did not fit makes no news for the runtime: nobody else would ask for it.
+            if push(&self.events, ready) < EVENTS {
+                return Ok(());
+            }
+        }
     }
 }
 

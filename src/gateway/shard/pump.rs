@@ -78,8 +78,9 @@ impl Shard {
                 self.runnable.push(slot);
                 return;
             }
-            let far = self.log.next() - cursor >= limits::MERGE_BATCHES;
-            let next = if far { self.refill_merged(slot, cursor) } else { self.refill(slot, cursor) };
+            let far = self.clock.monotonic().saturating_sub(since) >= self.config.conflate_after;
+            let next =
+                if far { self.refill_merged(slot, cursor) } else { self.refill(slot, cursor) };
             if let Some(session) = self.sessions.get_mut(slot) {
                 session.behind = Some((next, since));
             }

@@ -28,10 +28,8 @@ impl Shard {
                 Got::Bytes(length) => {
                     taken += length;
                     self.feed(slot, &mut scratch[..length]);
-                    // A short read drained the socket; new bytes make new news.
-                    if length < scratch.len() {
-                        break;
-                    }
+                    // On after a short read too: an end of stream that came with these bytes makes
+                    // no news of its own.
                     if taken >= limits::READ_TURN_BYTES {
                         self.unread.push(slot);
                         break;
@@ -114,6 +112,10 @@ impl End {
     fn broken(error: DecodeError) -> Self {
         let number = error.close_code();
         let row = Code::ALL.iter().find(|code| code.close_code() == Some(number));
-        Self { code: number, name: row.map_or("POLICY", |code| code.name()), reason: error.reason() }
+        Self {
+            code: number,
+            name: row.map_or("POLICY", |code| code.name()),
+            reason: error.reason(),
+        }
     }
 }

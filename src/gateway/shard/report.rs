@@ -17,9 +17,8 @@ impl Shard {
 
     fn info(&self, slot: usize, session: &Session) -> SessionInfo {
         let now = self.clock.monotonic();
-        let millis = |since| {
-            u64::try_from(now.saturating_sub(since).as_millis()).unwrap_or(u64::MAX)
-        };
+        let millis =
+            |since| u64::try_from(now.saturating_sub(since).as_millis()).unwrap_or(u64::MAX);
         SessionInfo {
             session: session.state.id.clone(),
             user: session.state.identity.user.clone(),

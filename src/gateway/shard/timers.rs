@@ -20,6 +20,9 @@ impl Shard {
             self.tick_session(slot, now);
         }
         self.give_up_interest(now);
+        if self.behind == 0 {
+            self.log.clear();
+        }
         let live = |session: &Session| session.state.held.is_any_live();
         let subscribers = self.sessions.iter().filter(|(_, session)| live(session)).count();
         self.metrics.set_levels(self.sessions.len(), subscribers, self.behind);
@@ -79,7 +82,9 @@ impl Shard {
                 return;
             }
             self.deserted.pop_front();
+            // A seed on its way will join, or desert the channel again.
             if self.index.members(ch).is_none_or(|members| members.is_empty())
+                && !self.parked.contains_key(&ch)
                 && !self.deserted.iter().any(|(later, _)| *later == ch)
             {
                 let shard = self.number;

@@ -50,6 +50,8 @@ pub(crate) struct ChannelState {
     state: State,
     reason: String,
     since: Micros,
+    /// Nobody speaks for it: why, and since when. Its next sign of life ends that.
+    silent: Option<(&'static str, Micros)>,
     ts: Option<Micros>,
     rx: Micros,
     vseq: Option<u64>,
@@ -78,6 +80,7 @@ impl ChannelState {
             state: State::Down,
             reason: "no event yet".into(),
             since: Micros::default(),
+            silent: None,
             ts: None,
             rx: Micros::default(),
             vseq: None,
@@ -91,14 +94,17 @@ impl ChannelState {
     /// Takes one event. `hole` in the answer says that events before it never came.
     pub(crate) fn apply(&mut self, event: Event) -> Result<(Published, bool), Refused> {
         let hole = self.admit(&event)?;
+        let new_epoch = self.position.is_some_and(|ours| ours.epoch != event.position.epoch);
         self.position = Some(event.position);
         self.snapshots = [None, None];
+        self.silent = None;
         (self.ts, self.rx) = (event.ts.or(self.ts), event.rx);
         if event.vseq.is_some() {
             self.vseq = event.vseq;
         }
         if let Value::Book { in_sync, .. } = &mut self.value {
-            *in_sync &= !hole;
+            // Only a whole view makes it whole again (`keep`).
+            *in_sync &= !(hole || new_epoch || event.reset);
         }
         self.keep(&event)?;
         let crc = self.due_checksum(&event);
@@ -125,6 +131,12 @@ impl ChannelState {
     }
 
     fn keep(&mut self, event: &Event) -> Result<(), Refused> {
+        let is_value = !matches!(event.body, Body::Status(_) | Body::VenueGap(_));
+        if is_value && self.last_status.is_none() && self.state != State::Live {
+            // A feed that starts well says nothing inside its channels: its values speak.
+            (self.state, self.since) = (State::Live, event.rx);
+            self.reason.clear();
+        }
         match (&mut self.value, &event.body) {
             (_, Body::Status(status)) => {
                 (self.state, self.since) = (status.state, event.rx);
@@ -176,6 +188,12 @@ impl ChannelState {
         self.position
     }
 
+    /// Epochs this node saw end after `epoch` and before `head`, with their last seq.
+    pub(crate) fn ended_between(&self, epoch: u64, head: u64) -> Vec<Position> {
+        let between = |end: &&Position| end.epoch > epoch && end.epoch < head;
+        self.ended.iter().filter(between).copied().collect()
+    }
+
     /// Last seq of an epoch this node saw end.
     pub(crate) fn ended(&self, epoch: u64) -> Option<u64> {
         self.ended.iter().find(|end| end.epoch == epoch).map(|end| end.seq)
@@ -183,12 +201,25 @@ impl ChannelState {
 
     /// State of the channel's feed, why, and since when.
     pub(crate) fn state(&self) -> (State, &str, Micros) {
-        (self.state, &self.reason, self.since)
+        match self.silent {
+            Some((reason, since)) => (State::Stale, reason, since),
+            None => (self.state, &self.reason, self.since),
+        }
     }
 
-    /// Nobody speaks for it any more; its next status event says otherwise.
-    pub(crate) fn mark_silent(&mut self, reason: &str, now: Micros) {
-        (self.state, self.reason, self.since) = (State::Stale, reason.to_owned(), now);
+    /// Nobody speaks for it any more.
+    pub(crate) fn mark_silent(&mut self, reason: &'static str, now: Micros) {
+        self.silent = Some((reason, now));
+    }
+
+    /// Its owner was heard again.
+    pub(crate) fn mark_heard(&mut self) {
+        self.silent = None;
+    }
+
+    /// Why nobody speaks for it, if nobody does.
+    pub(crate) fn silent(&self) -> Option<&'static str> {
+        self.silent.map(|(reason, _)| reason)
     }
 
     /// Venue and receive time of the last event.

@@ -20,7 +20,7 @@ use crate::store::channel::{ChannelState, Value};
 #[derive(Debug)]
 enum Pending {
     /// Last-value channels: the latest value.
-    Last(Option<Event>),
+    Last(Option<Box<Event>>),
     /// Full books: prices that were touched.
     Touched { bids: BTreeSet<Decimal>, asks: BTreeSet<Decimal> },
     /// Top-n books: the view as it was last emitted.
@@ -60,9 +60,7 @@ impl Derived {
         let pending = match (channel.kind, channel.depth(), &parent.value) {
             (Kind::Trade, ..) => Pending::Trades(Vec::new()),
             (Kind::Book, Some(_), Value::Book { book, .. }) => Pending::Top(book.top(depth)),
-            (Kind::Book, ..) => {
-                Pending::Touched { bids: BTreeSet::new(), asks: BTreeSet::new() }
-            }
+            (Kind::Book, ..) => Pending::Touched { bids: BTreeSet::new(), asks: BTreeSet::new() },
             _ => Pending::Last(None),
         };
         Self {
@@ -112,7 +110,7 @@ impl Derived {
                 self.pass(event, out);
                 return;
             }
-            (Pending::Last(last), _) => *last = Some(event.clone()),
+            (Pending::Last(last), _) => *last = Some(Box::new(event.clone())),
             (Pending::Touched { bids, asks }, Body::Book(change)) => {
                 self.reset |= event.reset;
                 bids.extend(change.bids.iter().map(|level| level.price));
@@ -170,11 +168,14 @@ impl Derived {
             Pending::Touched { bids, asks } => {
                 let (bids, asks) = (std::mem::take(bids), std::mem::take(asks));
                 let book = book?;
-                let change =
-                    if reset { book.view() } else { BookChange {
+                let change = if reset {
+                    book.view()
+                } else {
+                    BookChange {
                         bids: sizes(book, BookSide::Bid, bids.into_iter().rev()),
                         asks: sizes(book, BookSide::Ask, asks.into_iter()),
-                    } };
+                    }
+                };
                 Some(Body::Book(change))
             }
             Pending::Top(view) => {
@@ -225,8 +226,5 @@ fn difference(old: &BookChange, new: &BookChange) -> BookChange {
         change.sort_by(|a, b| if bids { b.price.cmp(&a.price) } else { a.price.cmp(&b.price) });
         change
     };
-    BookChange {
-        bids: side(&old.bids, &new.bids, true),
-        asks: side(&old.asks, &new.asks, false),
-    }
+    BookChange { bids: side(&old.bids, &new.bids, true), asks: side(&old.asks, &new.asks, false) }
 }

@@ -13,10 +13,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fantail_model::{Channel, Instrument, Kind, Micros};
+use fantail_wire::client::Reply;
 
 use crate::group::ChannelInfo;
 use crate::limits;
 use crate::link::WantItem;
+use crate::seed::Part;
 use crate::variant::{Variants, base_index, base_number, is_derived};
 use channel::ChannelState;
 use derived::Derived;
@@ -62,7 +64,8 @@ impl Store {
     pub(crate) fn start(&mut self, want: &WantItem, shard: u64, now: Micros) -> Option<Start> {
         let parent = self.channels.get_mut(base_index(want.ch))?;
         if !is_derived(want.ch) {
-            let start = resume::start(parent, want, now);
+            let mut start = resume::start(parent, want, now);
+            tell_silence(&mut start, &parent.info, parent.silent());
             parent.interest |= if matches!(start, Start::Seed(_)) { shard } else { 0 };
             return Some(start);
         }
@@ -70,7 +73,10 @@ impl Store {
         let at = match all.iter().position(|derived| derived.info.ch == want.ch) {
             Some(at) => at,
             None => {
-                let channel = self.variants.channel(want.ch, &parent.info.channel)?;
+                let Some(channel) = self.variants.channel(want.ch, &parent.info.channel) else {
+                    parent.derived = all;
+                    return None;
+                };
                 let name = channel.to_string().into();
                 let info = Arc::new(ChannelInfo { ch: want.ch, name, channel });
                 all.push(Derived::new(info, parent));
@@ -80,7 +86,8 @@ impl Store {
                 all.len() - 1
             }
         };
-        let start = rejoin::start_derived(parent, &mut all[at], want, now);
+        let mut start = rejoin::start_derived(parent, &mut all[at], want, now);
+        tell_silence(&mut start, &all[at].info, parent.silent());
         all[at].interest |= if matches!(start, Start::Seed(_)) { shard } else { 0 };
         parent.derived = all;
         Some(start)
@@ -168,6 +175,14 @@ impl Store {
     pub(crate) fn ring_share(&self) -> usize {
         let share = self.ring_bytes / self.channels.len().max(1);
         share.clamp(limits::RING_CHANNEL_BYTES_MIN, limits::RING_CHANNEL_BYTES_MAX)
+    }
+}
+
+/// Who comes while nobody speaks for a channel is told so, as those before were.
+fn tell_silence(start: &mut Start, info: &ChannelInfo, silent: Option<&'static str>) {
+    if let (Start::Seed(seed), Some(reason)) = (start, silent) {
+        let (channel, ch, reason) = (info.name.to_string(), info.ch, reason.to_owned());
+        seed.parts.push(Part::Notice(Reply::Stale { channel, ch, reason }));
     }
 }
 

@@ -34,10 +34,13 @@ pub(crate) fn start_derived(
         return Start::Seed(Seed { ch: derived.info.ch, ..seed(parent, head, false, parts) });
     };
     let from_position = Position::new(from.epoch, from.seq);
+    let stream = matches!(parent.value, Value::Stream);
     match (head, parent.ring.floor()) {
         (Some(head), _) if from_position > head => Start::Ahead,
         (None, _) => Start::Ahead,
-        (Some(head), Some(floor)) if from_position >= floor && from.epoch == head.epoch => {
+        (Some(head), Some(floor))
+            if from_position >= floor && (stream || from.epoch == head.epoch) =>
+        {
             let missed = parent.ring.after(from_position);
             let merged = (!missed.is_empty())
                 .then(|| missed_as_one(parent, derived, &missed, from_position, now));
@@ -48,11 +51,21 @@ pub(crate) fn start_derived(
             let outside = outside(parent, &from, head, floor, now);
             let mut parts: Vec<Part> = outside.parts;
             let info = Arc::clone(&derived.info);
+            // Of trades the ring still has the rest: it follows the gap, as one message.
+            let rest: Vec<Arc<Group>> = match stream {
+                true => parts.iter().filter_map(Part::group).cloned().collect(),
+                false => Vec::new(),
+            };
             parts.retain(|part| matches!(part, Part::Gap(_)));
             for part in &mut parts {
                 if let Part::Gap(Reply::Gap { channel, ch, .. }) = part {
                     (*channel, *ch) = (info.name.to_string(), info.ch);
                 }
+            }
+            if !rest.is_empty() {
+                let one = missed_as_one(parent, derived, &rest, from_position, now);
+                parts.push(Part::Group(one));
+                return Start::Seed(of_derived(seed(parent, outside.position, false, parts)));
             }
             parts.extend(derived_states(parent, derived, false, now));
             Start::Seed(Seed { ch: info.ch, ..seed(parent, Some(head), false, parts) })

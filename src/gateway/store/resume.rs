@@ -65,7 +65,8 @@ fn fresh(channel: &mut ChannelState, want: &WantItem, now: Micros) -> Seed {
             seed(channel, Some(start), false, parts)
         }
         _ => {
-            let parts = channel.snapshots(now, want.reset).into_iter().map(Part::Snapshot).collect();
+            let parts =
+                channel.snapshots(now, want.reset).into_iter().map(Part::Snapshot).collect();
             seed(channel, head, false, parts)
         }
     }
@@ -84,7 +85,8 @@ pub(super) fn outside(
     let floor = floor.unwrap_or(head);
     let stream = matches!(channel.value, Value::Stream);
     let reached = if stream { floor } else { head };
-    let to = if from.epoch == reached.epoch { Some(reached.seq) } else { channel.ended(from.epoch) };
+    let to =
+        if from.epoch == reached.epoch { Some(reached.seq) } else { channel.ended(from.epoch) };
     let info = std::sync::Arc::clone(&channel.info);
     let gap = |epoch, from, to| Reply::Gap {
         channel: info.name.to_string(),
@@ -101,6 +103,9 @@ pub(super) fn outside(
         parts.push(Part::Gap(gap(from.epoch, from.seq.saturating_add(1), to)));
     }
     if stream {
+        for end in channel.ended_between(from.epoch, reached.epoch) {
+            parts.push(Part::Gap(gap(end.epoch, 1, Some(end.seq))));
+        }
         if from.epoch != reached.epoch && reached.seq > 0 {
             let (epoch, from) = (reached.epoch, 1);
             parts.push(Part::Gap(gap(epoch, from, Some(reached.seq))));

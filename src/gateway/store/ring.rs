@@ -62,7 +62,8 @@ impl Ring {
 
     /// The newest kept events, at most `limit`, oldest first.
     pub(crate) fn newest(&self, limit: usize) -> Vec<&Published> {
-        let newest_first = self.groups.iter().rev().flat_map(|(group, _)| group.events.iter().rev());
+        let newest_first =
+            self.groups.iter().rev().flat_map(|(group, _)| group.events.iter().rev());
         let mut events: Vec<_> = newest_first.take(limit).collect();
         events.reverse();
         events

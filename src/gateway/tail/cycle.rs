@@ -74,9 +74,7 @@ impl Tail {
         self.metrics.records.fetch_add(1, Ordering::Relaxed);
         match record::decode(value) {
             Ok(Record::Event { channel, event }) => self.take_event(&channel, event, now),
-            Ok(Record::Heartbeat(heartbeat)) => {
-                self.feeds.heard(&heartbeat.venue, self.clock.monotonic());
-            }
+            Ok(Record::Heartbeat(heartbeat)) => self.take_heartbeat(&heartbeat.venue),
             Ok(Record::Instrument(instrument)) => {
                 for info in self.store.list(instrument) {
                     self.tell_all(&ToShard::Channel(info));

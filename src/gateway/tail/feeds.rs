@@ -26,12 +26,12 @@ struct Heard {
 }
 
 impl Feeds {
-    pub(super) fn heard(&mut self, venue: &VenueId, now: Duration) {
+    /// Notes a sign of life; true when the venue had been told silent.
+    fn heard(&mut self, venue: &VenueId, now: Duration) -> bool {
+        let heard = Heard { at: now, told_silent: false };
         match self.heard.get_mut(venue) {
-            Some(heard) => *heard = Heard { at: now, told_silent: false },
-            None => {
-                self.heard.insert(venue.clone(), Heard { at: now, told_silent: false });
-            }
+            Some(known) => std::mem::replace(known, heard).told_silent,
+            None => self.heard.insert(venue.clone(), heard).is_some(),
         }
     }
 
@@ -52,6 +52,17 @@ impl Feeds {
 }
 
 impl Tail {
+    /// Takes a sign of life of a venue's owner.
+    pub(super) fn take_heartbeat(&mut self, venue: &VenueId) {
+        if self.feeds.heard(venue, self.clock.monotonic()) {
+            for state in self.store.channels_mut() {
+                if state.info.channel.venue.as_ref() == Some(venue) {
+                    state.mark_heard();
+                }
+            }
+        }
+    }
+
     /// Tells every channel of a venue whose owner is silent that it is stale.
     pub(super) fn tell_silence(&mut self, now: Micros, elapsed: Duration) {
         for venue in self.feeds.newly_silent(elapsed) {

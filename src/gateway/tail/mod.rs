@@ -110,11 +110,7 @@ impl Tail {
         }
     }
 
-    fn poll(
-        &mut self,
-        consumer: &mut dyn Consumer,
-        delivered: &mut Vec<Delivered>,
-    ) -> usize {
+    fn poll(&mut self, consumer: &mut dyn Consumer, delivered: &mut Vec<Delivered>) -> usize {
         let (records, bytes) = (limits::CYCLE_RECORDS_MAX, limits::CYCLE_BYTES_MAX);
         let wait = self.patience();
         match consumer.poll(records, bytes, wait, delivered) {
@@ -168,3 +164,6 @@ impl Tail {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,15 +25,31 @@ impl Tail {
                 let Value::Book { book, in_sync } = &state.value else { return Answer::Unknown };
                 let depth = if *depth == 0 { usize::MAX } else { *depth };
                 let view = if *in_sync { book.top(depth) } else { Default::default() };
-                Answer::Book(BookAnswer { view, meta: meta(state) })
+                Answer::Book(BookAnswer { view, meta: self.meta(state) })
             }),
             Query::Recent { channel, limit } => {
                 self.find(channel).map_or(Answer::Unknown, |state| {
                     let limit = (*limit).min(limits::HISTORY_MAX as usize);
-                    Answer::Recent { events: recent(state, limit), meta: meta(state) }
+                    Answer::Recent { events: recent(state, limit), meta: self.meta(state) }
                 })
             }
         }
+    }
+
+    /// State and place of a channel; before its first event the state is its symbol's.
+    fn meta(&self, channel: &ChannelState) -> Meta {
+        let (ts, rx) = channel.times();
+        let named = &channel.info.channel;
+        let symbol_state = || {
+            let status = Channel::status(named.venue.clone()?, named.symbol.clone());
+            Some(self.find(&status)?.state().0)
+        };
+        let own = channel.state().0;
+        let state = match channel.position() {
+            Some(_) => own,
+            None => symbol_state().unwrap_or(own),
+        };
+        Meta { state, position: channel.position(), ts, rx }
     }
 
     fn find(&self, channel: &Channel) -> Option<&ChannelState> {
@@ -47,7 +63,10 @@ impl Tail {
             let state = self.find(&status).map_or(State::Down, |state| state.state().0);
             (instrument.clone(), state)
         };
-        Answer::Instruments(self.store.instruments().iter().map(with_state).collect())
+        let mut all: Vec<_> = self.store.instruments().iter().map(with_state).collect();
+        let place = |i: &fantail_model::Instrument| (i.venue.clone(), i.symbol.clone());
+        all.sort_by_key(|(instrument, _)| place(instrument));
+        Answer::Instruments(all)
     }
 
     fn status(&self) -> Answer {
@@ -76,9 +95,4 @@ fn recent(channel: &ChannelState, limit: usize) -> Vec<Event> {
         events.iter().rev().map(|p| &p.event).filter(|e| own(e)).take(limit).cloned().collect();
     newest.reverse();
     newest
-}
-
-fn meta(channel: &ChannelState) -> Meta {
-    let (ts, rx) = channel.times();
-    Meta { state: channel.state().0, position: channel.position(), ts, rx }
 }

@@ -61,7 +61,11 @@ impl Connection {
         }
     }
 
-    pub(super) async fn send(&mut self, encoding: Encoding, command: &Command) -> anyhow::Result<()> {
+    pub(super) async fn send(
+        &mut self,
+        encoding: Encoding,
+        command: &Command,
+    ) -> anyhow::Result<()> {
         let mut bytes = Vec::new();
         encode_command(encoding, command, &mut bytes);
         let message = if encoding.is_text() {

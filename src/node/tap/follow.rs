@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use fantail_wire::client::{
-    Command, DataMessage, From, Id, Reply, ServerMessage, SubscribeItem,
-};
+use fantail_wire::client::{Command, DataMessage, From, Id, Reply, ServerMessage, SubscribeItem};
 
 /// Channels named in one subscribe command, within every server's limit.
 const CHANNELS_PER_COMMAND: usize = 100;
@@ -65,7 +63,9 @@ impl Follower {
                     self.put_name(&mut data.channel, data.ch);
                 }
             }
-            ServerMessage::Reply(Reply::Gap { channel, ch, .. } | Reply::Stale { channel, ch, .. }) => {
+            ServerMessage::Reply(
+                Reply::Gap { channel, ch, .. } | Reply::Stale { channel, ch, .. },
+            ) => {
                 self.put_name(channel, *ch);
             }
             ServerMessage::Reply(_) => {}
@@ -125,8 +125,10 @@ impl Follower {
         let new_epoch = event.position.epoch > place.epoch;
         if !data.snapshot && !new_epoch && event.prev > place.seq {
             self.holes += 1;
-            eprintln!("{}: hole: had {}, got {} after {}", data.channel, place.seq,
-                event.position.seq, event.prev);
+            eprintln!(
+                "{}: hole: had {}, got {} after {}",
+                data.channel, place.seq, event.position.seq, event.prev
+            );
         }
         if new_epoch {
             place.epoch = event.position.epoch;

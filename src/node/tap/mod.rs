@@ -141,7 +141,11 @@ impl Tap {
     }
 
     /// Takes one message; a reason ends the run.
-    fn take(&mut self, message: &mut ServerMessage, bytes: usize) -> anyhow::Result<Option<String>> {
+    fn take(
+        &mut self,
+        message: &mut ServerMessage,
+        bytes: usize,
+    ) -> anyhow::Result<Option<String>> {
         let now = self.clock.wall_micros();
         self.follower.name(message);
         self.follower.take(message);

@@ -56,9 +56,9 @@ fn odd_numbers_are_refused() {
     let from = |from: &str| {
         format!(r#"{{"op":"subscribe","id":1,"channels":[{{"channel":"a","from":{from}}}]}}"#)
     };
-    refused(&from(r#"{"epoch":1}"#), number(1), 58, "`from` needs `seq`");
-    refused(&from(r#"{"epoch":1,"seq":-1}"#), number(1), 75, "`seq` is out of its range");
-    refused(&from(r#"{"epoch":1,"seq":1,"t":1}"#), number(1), 77, "`from` has no key `t`");
+    refused(&from(r#"{"epoch":1}"#), number(1), 59, "`from` needs `seq`");
+    refused(&from(r#"{"epoch":1,"seq":-1}"#), number(1), 76, "`seq` is out of its range");
+    refused(&from(r#"{"epoch":1,"seq":1,"t":1}"#), number(1), 78, "`from` has no key `t`");
     let huge = "9".repeat(60_000);
     assert!(json(&format!(r#"{{"op":"ping","id":{huge}}}"#)).is_err());
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{as_read, encode_message, records, replies, samples};
 use crate::client::{CommandLimits, Encoding, decode_command, decode_message, encode_command};
+use crate::codes::Code;
 use crate::record::{self, RecordFormat};
 
 /// One message in every encoding. JSON is absent for bus records.
@@ -139,6 +140,35 @@ fn records_match_the_vectors() {
         for encoding in [Encoding::MsgPack, Encoding::Protobuf] {
             let read = record::decode(&vector.bytes(encoding));
             assert_eq!(read.as_ref(), Ok(record), "{name} {encoding:?}");
+        }
+    }
+}
+
+#[test]
+fn asyncapi_shows_the_vectors_every_type_and_every_close_code() {
+    let schemas = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
+    let page = std::fs::read_to_string(schemas.join("client.asyncapi.yaml")).unwrap();
+    let read = |file: &str| -> Vec<Vector> {
+        serde_json::from_slice(&std::fs::read(schemas.join("vectors").join(file)).unwrap()).unwrap()
+    };
+    let vectors: Vec<_> =
+        [read("server.json"), read("client.json")].into_iter().flatten().collect();
+    let known: Vec<_> = vectors.iter().filter_map(|vector| vector.json.as_deref()).collect();
+    let examples: Vec<_> =
+        page.lines().filter_map(|line| line.trim().strip_prefix("payload: {")).collect();
+    assert!(examples.len() > 30, "{}", examples.len());
+    for example in examples {
+        assert!(known.contains(&format!("{{{example}").as_str()), "not a vector: {{{example}");
+    }
+    for json in known {
+        let message: serde_json::Value = serde_json::from_str(json).unwrap();
+        let name = message.get("type").or(message.get("op")).and_then(|it| it.as_str()).unwrap();
+        assert!(page.contains(&format!("\n      name: {name}\n")), "{name} is not described");
+    }
+    for code in Code::ALL {
+        assert!(page.contains(&format!("\n        - {code}\n")), "{code} is not listed");
+        if let Some(close) = code.close_code() {
+            assert!(page.contains(&format!("\n  {close}: {{name: {code},")), "{code}");
         }
     }
 }

@@ -75,11 +75,16 @@ fn gap(to: Option<u64>) -> Reply {
 
 /// Name, what it shows, the reply.
 pub(super) fn replies() -> Vec<super::samples::Sample> {
+    let wrap = |(name, about, reply)| (name, about, ServerMessage::Reply(reply));
+    answers().into_iter().chain(notices()).map(wrap).collect()
+}
+
+type Named = (&'static str, &'static str, Reply);
+
+fn answers() -> Vec<Named> {
     let text = || Some(Id::Text("a-1 ✓".into()));
-    let details = Details { at: Some(17), limit: None, used: None };
-    let used = Details { at: None, limit: Some(1_024), used: Some(1_030) };
     let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let samples = [
+    vec![
         ("welcome", "the first message of a session", welcome(Some(Micros(1_790_003_600_000_000)))),
         ("welcome-anonymous", "credentials that do not end", welcome(None)),
         ("subscribed", "started, resumed, still without an event, refused", subscribed()),
@@ -123,6 +128,14 @@ pub(super) fn replies() -> Vec<super::samples::Sample> {
             "answer to auth",
             Reply::Authenticated { id: text(), expires: Some(TIME) },
         ),
+    ]
+}
+
+fn notices() -> Vec<Named> {
+    let text = || Some(Id::Text("a-1 ✓".into()));
+    let details = Details { at: Some(17), limit: None, used: None };
+    let used = Details { at: None, limit: Some(1_024), used: Some(1_030) };
+    vec![
         (
             "error",
             "a command that was not understood, and where",
@@ -148,11 +161,7 @@ pub(super) fn replies() -> Vec<super::samples::Sample> {
             "no sense in coming back",
             Reply::Goodbye { code: Code::Forbidden, retry_after_ms: None },
         ),
-    ];
-    samples
-        .into_iter()
-        .map(|(name, about, reply)| (name, about, ServerMessage::Reply(reply)))
-        .collect()
+    ]
 }
 
 /// Name, what it shows, the command.

@@ -1,1 +1,0 @@
-//! Integration: the real feed against the simulator.

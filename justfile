@@ -1,0 +1,38 @@
+# The commands of a working day. `just` alone lists them; nothing here is more than a line of cargo.
+
+# What must hold before a change lands.
+ci:
+    bash .ci/run
+
+# Formats everything.
+fmt:
+    cargo fmt --all
+
+# Every lint is an error.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# All tests, or those whose names hold a word.
+test *words:
+    cargo test --workspace --locked -- {{words}}
+
+# Live books in your browser, without network.
+demo *options:
+    cargo run --release --locked -- demo {{options}}
+
+# Seeded random and mutated bytes into every reader of outside input, on the stable toolchain.
+fuzz bytes="10000000":
+    FANTAIL_FUZZ_BYTES={{bytes}} cargo test --locked -p fantail-wire -p fantail-ingest
+
+# One coverage-guided target, with a nightly toolchain and cargo-fuzz: just fuzz-target frames
+fuzz-target target seconds="60":
+    cd fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
+
+# Proves the judge of the recording tests by planted mistakes.
+oracle:
+    python3 -B tests/oracle/selftest.py
+
+# Licences, bans, advisories and sources of all dependencies (needs cargo-deny).
+deny:
+    cargo deny check

@@ -1,0 +1,283 @@
+//! A real shard on its own thread, real loopback sockets, and a tail played by hand out of the
+//! real store, so that a test decides the order of everything the shard is told.
+
+mod chains;
+mod client;
+mod ends;
+mod fan_out;
+mod slow;
+mod stress;
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use fantail_bus::Waker;
+use fantail_model::{Event, Micros};
+use fantail_ops::clock::{Clock, ManualClock};
+use fantail_ops::closes::CloseLog;
+use fantail_ops::shutdown::Shutdown;
+use fantail_wire::client::Encoding;
+use socket2::SockRef;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::{Shard, ShardSetup};
+use crate::auth::Identity;
+use crate::config::SessionConfig;
+use crate::connections::Connections;
+use crate::encoder::FramesMade;
+use crate::group::{Batch, Group};
+use crate::kind::FrameKind;
+use crate::limits;
+use crate::link::{TailLink, ToShard, ToTail};
+use crate::listener::Arrival;
+use crate::metrics::ShardMetrics;
+use crate::seed::{Part, Seeds};
+use crate::sessions::{SessionsAsked, ShardSessions};
+use crate::store::Store;
+use crate::store::resume::Start;
+use crate::testing::{PATIENCE, WALL, authenticator, identity, limits};
+use crate::variant::Variants;
+use client::Client;
+
+const JSON: FrameKind = FrameKind { encoding: Encoding::Json, deflate: false, batch: false };
+
+/// A shard's surroundings.
+struct Rig {
+    store: Store,
+    ring_bytes: usize,
+    mailbox: mpsc::Sender<ToShard>,
+    requests: mpsc::Receiver<ToTail>,
+    arrivals: mpsc::Sender<Arrival>,
+    asked: mpsc::Sender<SessionsAsked>,
+    frames: Arc<FramesMade>,
+    metrics: Arc<ShardMetrics>,
+    closes: CloseLog,
+    connections: Arc<Connections>,
+    hand: ManualClock,
+    shutdown: Shutdown,
+    thread: Option<JoinHandle<()>>,
+    runtime: Runtime,
+    opened: u32,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(64 * 1_024 * 1_024)
+    }
+
+    /// A shard that keeps this much for sessions that are behind.
+    fn with(backlog_bytes: usize) -> Self {
+        let (clock, hand) = Clock::manual(WALL);
+        let (to_tail, requests) = mpsc::channel(4_096);
+        let (mailbox, mail) = mpsc::channel(limits::MAILBOX_MAX);
+        let (arrivals, arriving) = mpsc::channel(limits::ARRIVALS_MAX);
+        let (asked, asking) = mpsc::channel(4);
+        let (frames, metrics) = (Arc::new(FramesMade::default()), Arc::new(ShardMetrics::default()));
+        let closes = CloseLog::new(1_000);
+        let config = SessionConfig {
+            node: "gw-1".into(),
+            limits: limits(),
+            heartbeat: Duration::from_secs(15),
+            backlog_bytes,
+            conflate_after: Duration::from_secs(1),
+            slow_after: Duration::from_secs(10),
+            deflate_level: 1,
+        };
+        let setup = ShardSetup {
+            number: 0,
+            config,
+            variants: Variants::default(),
+            tail: TailLink::new(to_tail, Waker::new(|| {})),
+            authenticator: Arc::new(authenticator(&clock)),
+            clock,
+            closes: closes.clone(),
+            frames: Arc::clone(&frames),
+            metrics: Arc::clone(&metrics),
+        };
+        let shutdown = Shutdown::new();
+        let (end, guard) = (shutdown.clone(), shutdown.guard("shard"));
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async move {
+                let shard = Shard::new(setup).unwrap();
+                shard.run(mail, arriving, asking, end, guard).await;
+            });
+        };
+        Self {
+            store: Store::new(0, Variants::default()),
+            ring_bytes: 1_024 * 1_024,
+            mailbox,
+            requests,
+            arrivals,
+            asked,
+            frames,
+            metrics,
+            closes,
+            connections: Connections::new(10_000, 10_000),
+            hand,
+            shutdown,
+            thread: Some(std::thread::spawn(run)),
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
+            opened: 0,
+        }
+    }
+
+    /// A channel comes into being.
+    fn open(&mut self, name: &str) -> u32 {
+        let info = self.store.open(name.parse().unwrap()).unwrap();
+        let ch = info.ch;
+        self.tell(ToShard::Channel(info));
+        ch
+    }
+
+    fn tell(&self, message: ToShard) {
+        self.mailbox.blocking_send(message).expect("a living shard");
+    }
+
+    /// One cycle of the tail: these events, by channel.
+    fn publish(&mut self, events: Vec<(u32, Vec<Event>)>) {
+        let (mut groups, mut weight) = (Vec::new(), 0);
+        for (ch, events) in events {
+            let channel = self.store.channel_mut(ch).unwrap();
+            let taken = events.into_iter().map(|event| channel.apply(event).unwrap().0).collect();
+            let group = Arc::new(Group::new(Arc::clone(&channel.info), Micros(WALL), taken));
+            channel.remember(Arc::clone(&group), self.ring_bytes);
+            if channel.interest != 0 {
+                weight += group.weight();
+                groups.push(group);
+            }
+        }
+        if !groups.is_empty() {
+            self.tell(ToShard::Batch(Arc::new(Batch { groups, weight })));
+        }
+    }
+
+    /// Answers what the shard asked so far; returns how many wants there were.
+    fn answer(&mut self) -> usize {
+        let mut wants = 0;
+        while let Ok(request) = self.requests.try_recv() {
+            wants += self.answer_one(request);
+        }
+        wants
+    }
+
+    /// Waits for a want and answers it.
+    fn answer_next(&mut self) {
+        loop {
+            let next = self.requests.recv();
+            let next = async { tokio::time::timeout(PATIENCE, next).await };
+            let request = self.runtime.block_on(next).expect("a request in time").unwrap();
+            if self.answer_one(request) > 0 {
+                return;
+            }
+        }
+    }
+
+    fn answer_one(&mut self, request: ToTail) -> usize {
+        match request {
+            ToTail::Want { session, token, items, .. } => {
+                let seed = |item| match self.store.start(item, 1, Micros(WALL)) {
+                    Some(Start::Seed(seed)) => Ok(seed),
+                    other => panic!("{other:?}"),
+                };
+                let seeds = items.iter().map(seed).collect();
+                self.tell(ToShard::Seeds(Arc::new(Seeds { session, token, seeds })));
+                1
+            }
+            ToTail::Leave { ch, .. } => {
+                self.store.leave(ch, 1);
+                0
+            }
+        }
+    }
+
+    /// A client on a fresh socket, welcomed.
+    fn client(&mut self, kind: FrameKind) -> Client {
+        self.client_with(kind, None, identity())
+    }
+
+    /// A client whose socket buffers are kept small on both sides.
+    fn client_with(&mut self, kind: FrameKind, buffer: Option<usize>, who: Identity) -> Client {
+        let (server, stream, peer) = connect(buffer);
+        self.opened += 1;
+        let arrival = Arrival {
+            socket: mio::net::TcpStream::from_std(server),
+            early: bytes::Bytes::new(),
+            kind,
+            identity: who,
+            session: format!("s-{}", self.opened),
+            peer,
+            permit: self.connections.admit(peer.ip()).ok().unwrap(),
+        };
+        self.arrivals.blocking_send(arrival).ok().expect("a living shard");
+        let mut client = Client::new(stream, kind);
+        client.welcome();
+        client
+    }
+
+    /// What the shard says of its sessions. It answers between flushes, after all mail before.
+    fn sessions(&self) -> ShardSessions {
+        let (answer_to, answer) = tokio::sync::oneshot::channel();
+        self.asked.blocking_send(answer_to).expect("a living shard");
+        let answer = async { tokio::time::timeout(PATIENCE, answer).await };
+        self.runtime.block_on(answer).expect("an answer in time").unwrap()
+    }
+
+    /// Waits until a condition of the shard holds.
+    fn until(&self, what: &str, holds: impl Fn(&ShardSessions) -> bool) {
+        for _ in 0..2_000 {
+            if holds(&self.sessions()) {
+                return;
+            }
+            // The shard looks at its timers a few times a second: let it.
+            let pause = async { tokio::time::sleep(Duration::from_millis(10)).await };
+            self.runtime.block_on(pause);
+        }
+        panic!("never {what}: {:?}", self.sessions());
+    }
+
+    fn weigh(parts: &[Part]) -> usize {
+        parts.iter().filter_map(Part::group).map(|group| group.weight()).sum()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.shutdown.begin("the test ends");
+        // Closing sockets wait for their clients until the clock says otherwise.
+        let thread = self.thread.take();
+        while thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            self.hand.advance(limits::CLOSE_LINGER_SLOW);
+            let pause = async { tokio::time::sleep(Duration::from_millis(10)).await };
+            self.runtime.block_on(pause);
+        }
+        if let Some(Err(_)) = thread.map(JoinHandle::join)
+            && !std::thread::panicking()
+        {
+            panic!("the shard panicked");
+        }
+    }
+}
+
+/// Both ends of a loopback connection: server's (non-blocking), client's.
+fn connect(buffer: Option<usize>) -> (TcpStream, TcpStream, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    if let Some(bytes) = buffer {
+        SockRef::from(&listener).set_recv_buffer_size(bytes).unwrap();
+    }
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    if let Some(bytes) = buffer {
+        socket.set_recv_buffer_size(bytes).unwrap();
+    }
+    socket.connect(&listener.local_addr().unwrap().into()).unwrap();
+    let (server, peer) = listener.accept().unwrap();
+    server.set_nonblocking(true).unwrap();
+    server.set_nodelay(true).unwrap();
+    if let Some(bytes) = buffer {
+        SockRef::from(&server).set_send_buffer_size(bytes).unwrap();
+    }
+    (server, socket.into(), peer)
+}

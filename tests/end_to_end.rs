@@ -1,0 +1,18 @@
+//! The whole server, entered by the front door: one module for each promise it makes.
+//!
+//! Every test starts what it needs on port 0 and speaks to it as a client would. What all of them
+//! stand on is the library of this crate.
+#![forbid(unsafe_code)]
+
+/// Tests, by promise.
+mod end_to_end {
+    mod attacks;
+    mod cli;
+    mod crowd;
+    mod page;
+    mod protocol;
+    mod recordings;
+    mod rest;
+    mod resync;
+    mod sharing;
+}
