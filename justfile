@@ -36,3 +36,12 @@ oracle:
 # Licences, bans, advisories and sources of all dependencies (needs cargo-deny).
 deny:
     cargo deny check
+
+# The bus against a real Apache Kafka: three KRaft brokers on loopback (java 17 and mvn, no Docker)
+test-kafka:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    trap 'tests/kafka/broker.sh stop' EXIT
+    tests/kafka/broker.sh start 3
+    export FANTAIL_KAFKA=$(tests/kafka/broker.sh brokers) FANTAIL_REQUIRE=kafka
+    cargo test --locked -p fantail-bus --lib kafka -- --nocapture --test-threads=1

@@ -37,6 +37,9 @@ pub mod metrics;
 
 pub mod simulator;
 
+#[cfg(test)]
+mod mutations;
+
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 

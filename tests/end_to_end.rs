@@ -9,10 +9,12 @@ mod end_to_end {
     mod attacks;
     mod cli;
     mod crowd;
+    mod oracle;
     mod page;
     mod protocol;
     mod recordings;
     mod rest;
     mod resync;
+    mod secrets;
     mod sharing;
 }

@@ -15,8 +15,6 @@ use fantail_model::{
 
 pub(crate) mod binance;
 pub(crate) mod coinbase;
-#[cfg(test)]
-mod fuzz;
 
 /// What a feed needs to know of a venue.
 pub(crate) trait Venue: Send + Sync + 'static {

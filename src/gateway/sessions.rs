@@ -73,7 +73,8 @@ async fn sessions(State(shards): State<Shards>) -> Response {
         match timeout(ANSWER_MAX, asked).await {
             Ok(Some(sessions)) => answers.push(sessions),
             _ => {
-                return (StatusCode::SERVICE_UNAVAILABLE, "a shard does not answer").into_response();
+                return (StatusCode::SERVICE_UNAVAILABLE, "a shard does not answer")
+                    .into_response();
             }
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use fantail_bus::{Bus, Consumer, EmbeddedBus, TopicName};
+use fantail_bus::kafka::topics;
+use fantail_bus::{Bus, Consumer, EmbeddedBus, KafkaBus, TopicName, TopicSpec};
 use fantail_gateway::{Dependencies, Gateway};
 use fantail_ingest::metrics::IngestMetrics;
 use fantail_ops::admin::{self, AdminHandle, AdminState, DrainHook};
@@ -17,7 +18,7 @@ use fantail_ops::metrics::{BuildInfo, Metrics};
 use fantail_ops::shutdown::Shutdown;
 use fantail_wire::record;
 
-use crate::config::NodeConfig;
+use crate::config::{BusConfig, NodeConfig};
 
 /// How long a drain may take before the process ends anyway.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -104,8 +105,7 @@ pub async fn assemble(
     };
     let metrics = Metrics::new(build, &clock);
     let (readiness, closes) = (Readiness::new(), CloseLog::default());
-    let bus = Arc::new(EmbeddedBus::new(config.topics, clock.clone()).context("the bus")?);
-    metrics.collector(bus.metrics().collector());
+    let bus = open_bus(config.bus, config.topics, &clock, &metrics).await?;
 
     let gateway = Dependencies {
         consumer: bus.consumer().context("the bus")?,
@@ -120,7 +120,7 @@ pub async fn assemble(
     let ingest_metrics = IngestMetrics::new(&metrics);
     let ingest = fantail_ingest::run(
         config.ingest,
-        Arc::clone(&bus) as Arc<dyn Bus>,
+        Arc::clone(&bus),
         clock.clone(),
         ingest_metrics,
         shutdown.clone(),
@@ -149,6 +149,33 @@ pub async fn assemble(
         .await
         .context("admin listener")?;
     Ok(Node { gateway, admin, readiness, shutdown })
+}
+
+/// Opens the bus. Kafka's topics are checked first: an error names what is wrong with them.
+async fn open_bus(
+    config: BusConfig,
+    topics: Vec<TopicSpec>,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> anyhow::Result<Arc<dyn Bus>> {
+    match config {
+        BusConfig::Embedded => {
+            let bus = EmbeddedBus::new(topics, clock.clone()).context("the bus")?;
+            metrics.collector(bus.metrics().collector());
+            Ok(Arc::new(bus))
+        }
+        BusConfig::Kafka(kafka) => {
+            let asked = kafka.clone();
+            let checking = tokio::task::spawn_blocking(move || topics::check(&asked, &topics));
+            checking.await.context("the check of Kafka's topics")?.context(
+                "Kafka's topics are not as configured; `fantail topics create` makes them",
+            )?;
+            let bus = KafkaBus::open(*kafka).context("the bus")?;
+            metrics.collector(bus.metrics().collector());
+            metrics.collector(bus.kafka_metrics().collector());
+            Ok(Arc::new(bus))
+        }
+    }
 }
 
 /// Waits until every configured instrument is on the bus, so that the first client finds its

@@ -30,6 +30,28 @@ pub enum Command {
     Token(TokenArgs),
     /// Check a configuration and say everything that is wrong with it.
     CheckConfig(ConfigArgs),
+    /// Make or check the topics in Kafka that the configuration asks for.
+    Topics(TopicsArgs),
+}
+
+/// `fantail topics`.
+#[derive(Debug, Args)]
+pub struct TopicsArgs {
+    /// What to do with them.
+    #[arg(value_enum)]
+    pub action: TopicsAction,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// What may be done with topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TopicsAction {
+    /// Make those that are missing, check the others.
+    Create,
+    /// Only check.
+    Check,
 }
 
 /// Where the configuration comes from.

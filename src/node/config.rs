@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fantail_bus::kafka::{KafkaConfig, KafkaSection};
 use fantail_bus::{Retention, TopicName, TopicSpec};
 use fantail_gateway::GatewayConfig;
 use fantail_gateway::auth::AuthSection;
@@ -66,6 +67,8 @@ pub struct BusSection {
     pub retention_bytes: ByteSize,
     /// Age kept.
     pub retention: HumanDuration,
+    /// Used with `kind = "kafka"`.
+    pub kafka: KafkaSection,
 }
 
 /// Homes of the bus.
@@ -74,6 +77,17 @@ pub struct BusSection {
 pub enum BusKind {
     /// A log in this process.
     Embedded,
+    /// Apache Kafka.
+    Kafka,
+}
+
+/// The bus to open.
+#[derive(Debug, Clone)]
+pub enum BusConfig {
+    /// A log in this process.
+    Embedded,
+    /// Apache Kafka, at these brokers.
+    Kafka(Box<KafkaConfig>),
 }
 
 /// `[log]`.
@@ -99,6 +113,7 @@ impl Default for BusSection {
             partitions: 4,
             retention_bytes: ByteSize(16 * 1_024 * 1_024),
             retention: HumanDuration::from_secs(600),
+            kafka: KafkaSection::default(),
         }
     }
 }
@@ -118,6 +133,8 @@ pub struct NodeConfig {
     pub ingest: IngestConfig,
     /// The private listener.
     pub admin: AdminConfig,
+    /// What moves records.
+    pub bus: BusConfig,
     /// Topics of the bus.
     pub topics: Vec<TopicSpec>,
 }
@@ -147,8 +164,12 @@ impl RawConfig {
         let ingest = IngestConfig::from_raw(&self.venues, &mut problems);
         let admin = self.admin.meaning(&mut problems);
         let topics = self.bus.topics(&mut problems);
+        let bus = match self.bus.kind {
+            BusKind::Embedded => BusConfig::Embedded,
+            BusKind::Kafka => BusConfig::Kafka(Box::new(self.bus.kafka.meaning(&mut problems))),
+        };
         problems.into_result()?;
-        Ok(NodeConfig { gateway, ingest, admin, topics })
+        Ok(NodeConfig { gateway, ingest, admin, bus, topics })
     }
 
     /// How to log, with everything secret registered so that no line shows it.
@@ -156,7 +177,8 @@ impl RawConfig {
     pub fn logging(&self) -> LogConfig {
         let scrubber = Scrubber::default();
         let keys = self.auth.keys.iter().filter_map(|key| key.secret.as_ref());
-        for secret in keys.chain(self.admin.token.as_ref()) {
+        let password = self.bus.kafka.sasl.password.as_ref();
+        for secret in keys.chain(self.admin.token.as_ref()).chain(password) {
             scrubber.learn(secret);
         }
         LogConfig {

@@ -13,6 +13,7 @@ pub mod run;
 pub mod tap;
 pub mod testing;
 pub mod token;
+pub mod topics;
 
 pub use assemble::{Node, assemble};
 pub use config::{NodeConfig, RawConfig};

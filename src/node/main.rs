@@ -1,4 +1,5 @@
 //! The `fantail` binary: reads the command line and calls the command.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
             Command::Tap(args) => fantail_node::tap::run(args).await,
             Command::Token(args) => fantail_node::token::run(&args),
             Command::CheckConfig(args) => fantail_node::run::check(&args),
+            Command::Topics(args) => fantail_node::topics::run(args).await,
         }
     });
     match outcome {

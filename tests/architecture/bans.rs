@@ -35,7 +35,9 @@ const BANS: &[Ban] = &[
     Ban {
         text: "Instant::now",
         reason: "time comes in through ops::clock",
-        except: &["src/ops/clock"],
+        // The runtime's timers have instants of their own, and one test measures a comparison;
+        // std's are banned by clippy everywhere.
+        except: &["src/ops/clock", "ingest/simulator/", "src/node/tap/", "src/gateway/auth/tests/"],
     },
     Ban { text: "unsafe", reason: "in listed files only", except: UNSAFE },
     Ban {

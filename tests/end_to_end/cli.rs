@@ -9,7 +9,7 @@ use fantail_tests::harness::require;
 use serde_json::Value;
 
 /// The binary beside this test; built first, once, if this run did not.
-fn fantail() -> &'static Path {
+pub(super) fn fantail() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
@@ -35,15 +35,21 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A server of ours; ended by its id when dropped.
-struct Server(Child, Value);
+pub(super) struct Server(Child, pub(super) Value);
 
 impl Server {
     fn start(args: &[&str]) -> Self {
+        Self::logging_to(args, Stdio::inherit())
+    }
+
+    /// The same, with its log in a place of the test's.
+    pub(super) fn logging_to(args: &[&str], log: Stdio) -> Self {
         let mut child = Command::new(fantail())
             .args(args)
             .args(["--listen", "127.0.0.1:0", "--json"])
             .current_dir(std::env::temp_dir())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("it starts");
         let mut line = String::new();

@@ -25,7 +25,7 @@ const PATIENT: [&str; 2] = ["gateway.conflate_after=60s", "gateway.slow_after=60
 /// What one client saw, in a form that is the same in every encoding.
 #[derive(Debug, PartialEq)]
 enum Seen {
-    Event(DataMessage),
+    Event(Box<DataMessage>),
     Book(String, Option<u64>, BookChange),
 }
 
@@ -77,7 +77,7 @@ async fn read(mut client: Client, played: Arc<AtomicBool>) -> anyhow::Result<Rea
             seen.push(Seen::Book(snapshot.channel.clone(), seq, snapshot.levels.clone()));
         }
         for data in events(&message) {
-            seen.push(Seen::Event(DataMessage { ch: 0, ..data.clone() }));
+            seen.push(Seen::Event(Box::new(DataMessage { ch: 0, ..data.clone() })));
         }
     }
     Ok((seen, client.history, client.holes))

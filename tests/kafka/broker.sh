@@ -34,7 +34,9 @@ pid() {
   local file; file=$(home "$1")/pid
   [ -f "$file" ] || return 1
   local pid; pid=$(cat "$file")
-  tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -qF "$(home "$1")/server.properties" || return 1
+  # Where there is no /proc, ps tells the same.
+  local line; line=$({ tr '\0' ' ' < "/proc/$pid/cmdline"; } 2>/dev/null || ps -o args= -p "$pid" 2>/dev/null) || return 1
+  [[ $line == *"$(home "$1")/server.properties"* ]] || return 1
   echo "$pid"
 }
 

@@ -159,7 +159,7 @@ fn each_refused_name_has_its_code_and_says_what_to_do() {
     let table = [
         ("bbo:binance:BTC-USDT", Code::Forbidden, "credentials"),
         ("candle:*:BTC-USDT:1m", Code::Forbidden, "credentials"),
-        ("Trade:binance:BTC-USDT", Code::InvalidChannel, "book:binance:BTC-USDT"),
+        ("Trade:binance:BTC-USDT", Code::InvalidChannel, "all lower case"),
         ("trade:binance:btc-usdt", Code::InvalidChannel, "upper case"),
         ("book:binance:BTC-USDT:7", Code::InvalidChannel, "depths are 5, 10"),
         ("trade", Code::InvalidChannel, ""),

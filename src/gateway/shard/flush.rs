@@ -123,7 +123,8 @@ impl Shard {
     fn is_overloaded(&self, batches: &[Arc<Batch>]) -> bool {
         let made = batches.first().and_then(|batch| batch.groups.first()).map(|group| group.tx);
         let age = made.map_or(0, |made| Micros(self.clock.wall_micros()).since(made));
-        batches.len() > 1 && u128::try_from(age).unwrap_or(0) >= self.config.conflate_after.as_micros()
+        batches.len() > 1
+            && u128::try_from(age).unwrap_or(0) >= self.config.conflate_after.as_micros()
     }
 
     /// Under overload: each channel's waiting values as one; trades stay as they are.

@@ -55,3 +55,20 @@ fn the_password_is_never_shown() {
     let shown = format!("{config:?} {bus:?}");
     assert!(!shown.contains("canary"), "{shown}");
 }
+
+#[cfg(feature = "kafka-ssl")]
+#[test]
+fn a_build_with_tls_takes_its_settings() {
+    let mut config = KafkaConfig::plain("127.0.0.1:9");
+    config.tls = Some(crate::kafka::config::Tls { ca_file: None });
+    for mechanism in [SaslMechanism::Plain, SaslMechanism::ScramSha256, SaslMechanism::ScramSha512]
+    {
+        let password = Secret::new("p".to_owned());
+        config.sasl = Some(Sasl { mechanism, username: "u".to_owned(), password });
+        assert!(KafkaBus::open(config.clone()).is_ok(), "{}", mechanism.name());
+    }
+    assert!(wrong(&["tls.enabled=true"]).is_empty());
+    config.tls = Some(crate::kafka::config::Tls { ca_file: Some("/nowhere.pem".into()) });
+    let refused = KafkaBus::open(config).unwrap_err().to_string();
+    assert!(refused.contains("ssl.ca.location"), "{refused}");
+}

@@ -176,7 +176,7 @@ fn headers_that_are_not_ours_do_not_cost_the_record() {
     let long = "x".repeat(HEADER_VALUE_BYTES_MAX + 1);
     let many = (0..=HEADERS_MAX).fold(OwnedHeaders::new(), |all, _| header(all, "v"));
     for headers in [many, header(OwnedHeaders::new(), &long)] {
-        let sent = BaseRecord::<[u8], str>::to(TOPIC.as_str()).partition(0).payload("fine");
+        let sent = BaseRecord::<[u8], str>::to("mock.events").partition(0).payload("fine");
         foreign.send(sent.headers(headers)).unwrap();
     }
     foreign.flush(FLUSH).unwrap();

@@ -5,10 +5,10 @@ use fantail_model::VenueId;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::binance::Binance;
-use super::coinbase::Coinbase;
-use super::{Fact, Message, Venue};
 use crate::config::{VenueConfig, VenueKind};
+use crate::venue::binance::Binance;
+use crate::venue::coinbase::Coinbase;
+use crate::venue::{Fact, Message, Venue};
 
 const BINANCE: [&str; 8] = [
     r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":9,"p":"1.5","q":"2","T":1,"m":true}}"#,
