@@ -97,14 +97,17 @@ impl FromStr for Pattern {
         let venue = match parts.venue {
             Some("*") => Some(Segment::Any),
             Some(word) => Some(Segment::Exactly(VenueId::new(word).map_err(|_| {
-                error("the venue is not understood", "a venue is lower case, or * for all")
+                error("the venue is not understood", "a venue is in lower case, or * for all")
             })?)),
             None => None,
         };
         let symbol = match parts.symbol {
             Some("*") => Some(Segment::Any),
             Some(word) => Some(Segment::Exactly(Symbol::new(word).map_err(|_| {
-                error("the symbol is not understood", "a symbol is BASE-QUOTE, or * for all")
+                error(
+                    "the symbol is not understood",
+                    "a symbol is BASE-QUOTE in upper case, or * for all",
+                )
             })?)),
             None => None,
         };

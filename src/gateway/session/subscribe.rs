@@ -199,11 +199,15 @@ impl SessionState {
         for seed in &seeds.seeds {
             match seed {
                 Ok(seed) => {
-                    let Some(held) = self.held.get(seed.ch) else { continue };
-                    channels.push(ack(seed, directory));
-                    // Unsubscribed and subscribed again meanwhile: a newer seed is on its way.
-                    if held.phase == (Phase::Waiting { token: seeds.token }) {
-                        joins.push(seed);
+                    match self.held.get(seed.ch).map(|held| held.phase) {
+                        Some(Phase::Waiting { token }) if token == seeds.token => {
+                            channels.push(ack(seed, directory));
+                            joins.push(seed);
+                        }
+                        Some(Phase::Live { .. }) => channels.push(ack(seed, directory)),
+                        // Unsubscribed meanwhile, and perhaps subscribed again: then a newer seed
+                        // is on its way, and its acknowledgement is the one that counts.
+                        Some(Phase::Waiting { .. }) | None => {}
                     }
                 }
                 Err((ch, code)) => {

@@ -128,10 +128,12 @@ fn wanted(actions: Vec<Action>) -> (u64, Vec<WantItem>) {
 }
 
 fn replies(actions: &[Action]) -> Vec<&Reply> {
-    let reply = |action| match action {
-        &Action::Reply(ref reply) => Some(reply),
-        _ => None,
-    };
+    fn reply(action: &Action) -> Option<&Reply> {
+        match action {
+            Action::Reply(reply) => Some(reply),
+            _ => None,
+        }
+    }
     actions.iter().filter_map(reply).collect()
 }
 

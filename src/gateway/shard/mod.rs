@@ -217,3 +217,6 @@ impl Shard {
         self.ready = ready;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,7 @@
 //! A real shard on its own thread, real loopback sockets, and a tail played by hand out of the
 //! real store, so that a test decides the order of everything the shard is told.
 
-mod chains;
 mod client;
-mod ends;
 mod fan_out;
 mod slow;
 mod stress;
@@ -34,7 +32,7 @@ use crate::limits;
 use crate::link::{TailLink, ToShard, ToTail};
 use crate::listener::Arrival;
 use crate::metrics::ShardMetrics;
-use crate::seed::{Part, Seeds};
+use crate::seed::Seeds;
 use crate::sessions::{SessionsAsked, ShardSessions};
 use crate::store::Store;
 use crate::store::resume::Start;
@@ -75,7 +73,8 @@ impl Rig {
         let (mailbox, mail) = mpsc::channel(limits::MAILBOX_MAX);
         let (arrivals, arriving) = mpsc::channel(limits::ARRIVALS_MAX);
         let (asked, asking) = mpsc::channel(4);
-        let (frames, metrics) = (Arc::new(FramesMade::default()), Arc::new(ShardMetrics::default()));
+        let (frames, metrics) =
+            (Arc::new(FramesMade::default()), Arc::new(ShardMetrics::default()));
         let closes = CloseLog::new(1_000);
         let config = SessionConfig {
             node: "gw-1".into(),
@@ -237,10 +236,6 @@ impl Rig {
             self.runtime.block_on(pause);
         }
         panic!("never {what}: {:?}", self.sessions());
-    }
-
-    fn weigh(parts: &[Part]) -> usize {
-        parts.iter().filter_map(Part::group).map(|group| group.weight()).sum()
     }
 }
 

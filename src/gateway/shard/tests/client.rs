@@ -79,11 +79,6 @@ impl Client {
         self.seen.drain(..).collect()
     }
 
-    /// Puts something back in front.
-    pub(super) fn unread(&mut self, seen: Seen) {
-        self.seen.push_front(seen);
-    }
-
     pub(super) fn message(&mut self) -> ServerMessage {
         loop {
             match self.next() {
@@ -114,9 +109,8 @@ impl Client {
     }
 
     pub(super) fn subscribe(&mut self, names: &[&str]) {
-        let item = |name: &&str| {
-            SubscribeItem { channel: (*name).to_owned(), from: None, history: None }
-        };
+        let item =
+            |name: &&str| SubscribeItem { channel: (*name).to_owned(), from: None, history: None };
         let channels = names.iter().map(item).collect();
         self.command(&Command::Subscribe { id: Some(Id::Number(1)), channels });
     }
@@ -135,11 +129,6 @@ impl Client {
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         // A server that has closed does not take it; then its close is what there is to see.
         let _ = self.stream.write_all(bytes);
-    }
-
-    /// Sends the end of our direction.
-    pub(super) fn hang_up(&self) {
-        self.stream.shutdown(std::net::Shutdown::Both).unwrap();
     }
 
     /// The close frame that must come, whatever comes before it, and then the end.
@@ -192,8 +181,9 @@ impl Client {
                 Message::Close { code, reason } => Seen::Close(code.unwrap(), reason.to_owned()),
             });
             let consumed = step.consumed;
-            if let Some(Seen::Message(ServerMessage::Reply(Reply::Subscribed { channels, .. }))) =
-                &seen
+            if let Some(Seen::Message(ServerMessage::Reply(Reply::Subscribed {
+                channels, ..
+            }))) = &seen
             {
                 let named = channels.iter().map(|ack| (ack.ch, ack.channel.clone()));
                 self.names.extend(named);
