@@ -211,7 +211,7 @@ impl Rig {
             peer,
             permit: self.connections.admit(peer.ip()).ok().unwrap(),
         };
-        self.arrivals.blocking_send(arrival).ok().expect("a living shard");
+        assert!(self.arrivals.blocking_send(arrival).is_ok(), "a living shard");
         let mut client = Client::new(stream, kind);
         client.welcome();
         client

@@ -18,6 +18,7 @@ const MESSAGE_BYTES: u32 = 64 * 1_024 * 1_024;
 
 /// What a client sees.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are messages, and none is kept")]
 pub(super) enum Seen {
     Message(ServerMessage),
     Ping,

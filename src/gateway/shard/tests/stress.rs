@@ -92,7 +92,7 @@ fn subscribing_races_publishing_and_every_chain_holds() {
     let mut rig = Rig::new();
     let chs: Vec<u32> = NAMES.iter().map(|name| rig.open(name)).collect();
     let kind = |number: usize| match FrameKind::at(number % KINDS) {
-        kind if number % 5 == 0 => FrameKind { encoding: Encoding::Json, ..kind },
+        kind if number.is_multiple_of(5) => FrameKind { encoding: Encoding::Json, ..kind },
         kind => kind,
     };
     let mut clients: Vec<(Client, Checker)> =
