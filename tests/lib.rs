@@ -1,7 +1,7 @@
 //! What the system tests stand on: requirements that must not be skipped in silence, and a real
 //! browser.
 //!
-//! The tests themselves are targets of this crate (`system.rs`, `architecture.rs`). They enter by
+//! The tests themselves are targets of this crate (`end_to_end.rs`, `architecture.rs`). They enter by
 //! the front door, as a client would; nothing here knows what is inside the server.
 #![forbid(unsafe_code)]
 

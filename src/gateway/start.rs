@@ -136,6 +136,7 @@ impl Gateway {
         let caught_up = with.readiness.latch("gateway caught up with the bus");
         let (shutdown, guard) = (with.shutdown.clone(), with.shutdown.guard("tail"));
         let run = move || {
+            let _watch = EndsWithUs(shutdown.clone());
             tail.run(consumer, caught_up, &shutdown);
             drop(guard);
         };
@@ -165,6 +166,18 @@ impl Gateway {
     #[must_use]
     pub fn subscribers(&self) -> u64 {
         self.shards.iter().map(|shard| shard.subscribers()).sum()
+    }
+}
+
+/// A node without its tail or a shard must not limp on: if the thread that holds this panics, the
+/// node drains and ends, and its supervisor starts another.
+struct EndsWithUs(Shutdown);
+
+impl Drop for EndsWithUs {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.begin("a thread of the gateway panicked");
+        }
     }
 }
 
@@ -201,6 +214,7 @@ async fn start_shard(
     let guard = shutdown.guard("shard");
     let name = format!("shard-{}", setup.number);
     let run = move || {
+        let _watch = EndsWithUs(shutdown.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {
             Ok(runtime) => runtime,
