@@ -42,6 +42,7 @@ impl Counter {
 pub(crate) struct ShardMetrics {
     sessions: Counter,
     subscribers: Counter,
+    waiting: Counter,
     behind: Counter,
     opened: Counter,
     subscriptions: Counter,
@@ -75,6 +76,15 @@ impl ShardMetrics {
     #[cfg(test)]
     pub(crate) fn figures(&self) -> [u64; 4] {
         [self.writes.get(), self.deliveries.get(), self.flushes.get(), self.behind.get()]
+    }
+
+    /// Sessions that have not been sent everything they are due.
+    pub(crate) fn set_waiting(&self, sessions: usize) {
+        self.waiting.set(sessions as u64);
+    }
+
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.get()
     }
 
     pub(crate) fn opened(&self) {

@@ -167,6 +167,12 @@ impl Gateway {
     pub fn subscribers(&self) -> u64 {
         self.shards.iter().map(|shard| shard.subscribers()).sum()
     }
+
+    /// Sessions that have not been sent all they are due, as of the same look.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.waiting()).sum()
+    }
 }
 
 /// A node without its tail or a shard must not limp on: if the thread that holds this panics, the

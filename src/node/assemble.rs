@@ -56,6 +56,12 @@ impl Node {
         self.gateway.subscribers()
     }
 
+    /// Sessions that have not been sent all they are due.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.gateway.waiting()
+    }
+
     /// Whether every part is ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -17,8 +17,10 @@ use crate::demo::{Stage, on_stage, quiet};
 const LOOK: Duration = Duration::from_millis(50);
 /// How often progress is told.
 const TELL: Duration = Duration::from_secs(1);
-/// Time clients have to take the last messages before `--exit` ends the server.
+/// Time the last messages have to come through the server before `--exit` looks who waits.
 const LAST_MESSAGES: Duration = Duration::from_secs(2);
+/// Time slow clients have to take the rest before `--exit` ends the server all the same.
+const LAST_CLIENT: Duration = Duration::from_secs(60);
 
 /// Runs until a signal, or with `--exit` until everything is played.
 ///
@@ -37,7 +39,7 @@ pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         () = shutdown.begun() => {}
         () = play(&stage, &gate, start_after, json) => {
             if exit {
-                tokio::time::sleep(LAST_MESSAGES).await;
+                taken(&stage).await;
                 shutdown.begin("everything is played");
             }
         }
@@ -89,5 +91,19 @@ pub async fn play(stage: &Stage, gate: &StartGate, audience: u64, quiet: bool) {
     }
     if on_terminal {
         eprintln!("- done");
+    }
+}
+
+/// Waits, within bounds, until every session was sent all it is due.
+async fn taken(stage: &Stage) {
+    tokio::time::sleep(LAST_MESSAGES).await;
+    let all = async {
+        let mut look = tokio::time::interval(LOOK);
+        while stage.node.waiting() > 0 {
+            look.tick().await;
+        }
+    };
+    if tokio::time::timeout(LAST_CLIENT, all).await.is_err() {
+        tracing::warn!(waiting = stage.node.waiting(), "ending although clients wait");
     }
 }

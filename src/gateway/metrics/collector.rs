@@ -32,9 +32,10 @@ impl fmt::Debug for Collected {
 
 type ShardFigure = (&'static str, &'static str, fn(&ShardMetrics) -> &Counter);
 
-const SHARD_GAUGES: [ShardFigure; 4] = [
+const SHARD_GAUGES: [ShardFigure; 5] = [
     ("gateway_sessions", "Open sessions", |s| &s.sessions),
     ("gateway_subscribers", "Sessions subscribed to something", |s| &s.subscribers),
+    ("gateway_sessions_waiting", "Sessions not yet sent all they are due", |s| &s.waiting),
     ("gateway_sessions_behind", "Sessions that are behind the stream", |s| &s.behind),
     ("gateway_subscriptions", "Held subscriptions", |s| &s.subscriptions),
 ];

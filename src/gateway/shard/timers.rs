@@ -25,6 +25,8 @@ impl Shard {
         }
         let live = |session: &Session| session.state.held.is_any_live();
         let subscribers = self.sessions.iter().filter(|(_, session)| live(session)).count();
+        let waits = |session: &Session| session.closing.is_none() && !session.is_level();
+        self.metrics.set_waiting(self.sessions.iter().filter(|(_, one)| waits(one)).count());
         self.metrics.set_levels(self.sessions.len(), subscribers, self.behind);
         if self.scratch.capacity() > limits::SCRATCH_BYTES_KEPT {
             self.scratch = Vec::new();
