@@ -51,8 +51,11 @@ pub(crate) const READ_TURN_BYTES: usize = 256 * 1_024;
 pub(crate) const READ_SCRATCH_BYTES: usize = 64 * 1_024;
 /// Scratch capacity a shard keeps between flushes.
 pub(crate) const SCRATCH_BYTES_KEPT: usize = 1_024 * 1_024;
-/// Replies and seeds waiting for one socket. More means it does not read its own answers.
+/// Replies waiting for one socket. More means it does not read its own answers.
 pub(crate) const SESSION_QUEUE_MAX: usize = 4_096;
+/// References to shared frames and groups waiting for one socket: a resume out of a dozen full
+/// rings fits. More means that it asks again and again for what it does not read.
+pub(crate) const SESSION_PARTS_MAX: usize = 262_144;
 /// Own replies of one session waiting in bytes (seeds and batches are shared references).
 pub(crate) const SESSION_REPLY_BYTES_MAX: usize = 1_024 * 1_024;
 /// Sockets handed from the listener to its shard and not yet taken.

@@ -30,6 +30,7 @@ pub(crate) struct Outbox {
     /// Bytes of the first item that were already sent.
     offset: usize,
     own_bytes: usize,
+    own_items: usize,
 }
 
 impl Outbox {
@@ -45,11 +46,13 @@ impl Outbox {
     /// True when the client does not even read its own answers.
     pub(crate) fn is_over(&self) -> bool {
         self.own_bytes > limits::SESSION_REPLY_BYTES_MAX
-            || self.items.len() > limits::SESSION_QUEUE_MAX
+            || self.own_items > limits::SESSION_QUEUE_MAX
+            || self.items.len() > limits::SESSION_PARTS_MAX
     }
 
     pub(crate) fn push_own(&mut self, bytes: Bytes) {
         self.own_bytes += bytes.len();
+        self.own_items += 1;
         self.items.push_back(Item::Own(bytes));
     }
 
@@ -97,6 +100,7 @@ impl Outbox {
             self.offset = 0;
             if let Some(Item::Own(bytes)) = self.items.pop_front() {
                 self.own_bytes -= bytes.len();
+                self.own_items -= 1;
             }
         }
         self.items.shrink_to(0);
@@ -105,9 +109,9 @@ impl Outbox {
     /// Drops everything but the item that is partly sent: a frame, once begun, has to end.
     pub(crate) fn keep_begun(&mut self) {
         self.items.truncate(usize::from(self.offset > 0));
-        self.own_bytes = match self.items.front() {
-            Some(Item::Own(bytes)) => bytes.len(),
-            _ => 0,
+        (self.own_bytes, self.own_items) = match self.items.front() {
+            Some(Item::Own(bytes)) => (bytes.len(), 1),
+            _ => (0, 0),
         };
     }
 }

@@ -1,8 +1,13 @@
 //! A real shard on its own thread, real loopback sockets, and a tail played by hand out of the
 //! real store, so that a test decides the order of everything the shard is told.
 
+mod chains;
 mod client;
+mod delivery;
+mod ends;
 mod fan_out;
+mod pressure;
+mod resume_stress;
 mod slow;
 mod stress;
 
@@ -42,6 +47,9 @@ use client::Client;
 
 const JSON: FrameKind = FrameKind { encoding: Encoding::Json, deflate: false, batch: false };
 
+/// Interval of the shard's pings.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
 /// A shard's surroundings.
 struct Rig {
     store: Store,
@@ -79,7 +87,7 @@ impl Rig {
         let config = SessionConfig {
             node: "gw-1".into(),
             limits: limits(),
-            heartbeat: Duration::from_secs(15),
+            heartbeat: HEARTBEAT,
             backlog_bytes,
             conflate_after: Duration::from_secs(1),
             slow_after: Duration::from_secs(10),

@@ -64,7 +64,7 @@ impl Client {
                 return seen;
             }
             assert!(!self.ended, "the stream has ended");
-            self.read();
+            assert!(self.read(), "nothing came in time");
         }
     }
 
@@ -132,6 +132,11 @@ impl Client {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// Ends both directions at once.
+    pub(super) fn hang_up(&self) {
+        self.stream.shutdown(std::net::Shutdown::Both).unwrap();
+    }
+
     /// The close frame that must come, whatever comes before it, and then the end.
     pub(super) fn closed(&mut self) -> (u16, String) {
         loop {
@@ -142,16 +147,12 @@ impl Client {
         }
     }
 
-    /// One `recv`; false when nothing is there.
+    /// One `recv`; false when nothing is there (in time, where it waits).
     fn read(&mut self) -> bool {
         let mut buffer = vec![0; 32 * 1_024];
         let length = match self.stream.read(&mut buffer) {
             Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let nonblocking = self.stream.read_timeout().unwrap() != Some(PATIENCE);
-                assert!(!nonblocking);
-                return false;
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
             Err(error) => panic!("{error}"),
         };
