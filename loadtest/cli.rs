@@ -1,18 +1,26 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
+use crate::page::page;
 use crate::plan::Plan;
-use crate::{compare, floor, swarm};
+use crate::report::Report;
+use crate::swarm::{self, SwarmConfig};
+use crate::target::Target;
+use crate::{compare, floor};
 
 /// Load tests a Fantail server, and says whether the load generator was the bottleneck.
+///
+/// Exit codes: 0 clean, 1 could not run, 2 messages lost in silence, repeated or reordered, 3 void
+/// (the generator was the bottleneck), 4 clearly less came than the plan's rate.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "fantail-loadtest", version, arg_required_else_help = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -24,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a plan against a server.
     Plan(PlanArgs),
+    /// Hold idle sockets, each with one quiet channel.
+    Idle(IdleArgs),
     /// Serve pre-made frames with a bare loop of send(2): the yardstick.
     Floor(FloorArgs),
     /// Run floor and Fantail in turn on pinned cores and print the ratio with its spread.
@@ -35,24 +45,58 @@ pub enum Command {
 pub struct PlanArgs {
     /// The plan, e.g. loadtest/plans/fan-out-1000x100.toml.
     pub file: PathBuf,
-    /// The server, ip:port.
-    #[arg(long, value_name = "ADDR")]
-    pub target: SocketAddr,
+    /// Where and how.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Seconds to measure, instead of the plan's.
+    #[arg(long, visible_alias = "seconds", value_name = "S")]
+    pub duration: Option<f64>,
+    /// Poll threads, instead of the plan's.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// What every run against a server takes.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The server: ws://host:port or host:port.
+    #[arg(long, value_name = "URL")]
+    pub target: Target,
     /// Access token.
     #[arg(long, env = "FANTAIL_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
     /// The server's process id: adds its CPU, memory and context switches to the report.
-    #[arg(long)]
-    pub pid: Option<u32>,
-    /// Core the server is pinned to: its whole busy time is measured, softirq included.
     #[arg(long, value_name = "N")]
-    pub server_core: Option<usize>,
-    /// Seconds to measure, instead of the plan's.
-    #[arg(long)]
-    pub seconds: Option<f64>,
+    pub pid: Option<u32>,
+    /// Cores the server is pinned to: their whole busy time is measured, softirq included.
+    #[arg(long, visible_alias = "server-core", value_name = "N,…", value_delimiter = ',')]
+    pub server_cores: Vec<usize>,
+    /// How busy those cores are without the server (1 = one core), instead of watching them before
+    /// the first socket.
+    #[arg(long, value_name = "SHARE", requires = "server_cores")]
+    pub baseline: Option<f64>,
     /// Report as one JSON line.
     #[arg(long)]
     pub json: bool,
+    /// Write the report as an HTML page too.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// `idle`.
+#[derive(Debug, Clone, Args)]
+pub struct IdleArgs {
+    /// Sockets.
+    pub sockets: usize,
+    /// Where and how.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Seconds to hold them.
+    #[arg(long, visible_alias = "seconds", value_name = "S", default_value_t = 30.0)]
+    pub duration: f64,
+    /// The channel of each.
+    #[arg(long, default_value = "status:binance")]
+    pub channel: String,
 }
 
 /// `floor`.
@@ -79,19 +123,65 @@ pub struct FloorArgs {
 #[derive(Debug, Clone, Args)]
 pub struct CompareArgs {
     /// The plan.
-    pub file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "plan")]
+    file: Option<PathBuf>,
+    /// The plan, the same by name.
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    plan: Option<PathBuf>,
+    /// The server's command line, split at spaces; by default the plan's for --fantail.
+    #[arg(long, value_name = "COMMAND")]
+    pub server_cmd: Option<String>,
     /// The fantail binary.
-    #[arg(long, default_value = "target/release/fantail")]
+    #[arg(long, default_value = "target/release/fantail", conflicts_with = "server_cmd")]
     pub fantail: PathBuf,
     /// Pairs of runs.
     #[arg(long, default_value_t = 15)]
     pub pairs: usize,
     /// Seconds of each run.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, visible_alias = "duration", default_value_t = 5.0)]
     pub seconds: f64,
     /// The ratio that must not be exceeded.
     #[arg(long)]
     pub goal: Option<f64>,
+    /// Core of floor, and of Fantail's tail and shards.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub server_core: usize,
+    /// Core of the swarm, and of everything else.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub client_core: usize,
+    /// Leave the server's other threads (simulator, ingest) on its core.
+    #[arg(long)]
+    pub whole_process: bool,
+}
+
+impl CompareArgs {
+    /// The plan's file.
+    ///
+    /// # Errors
+    /// There is none; clap sees to that.
+    pub fn file(&self) -> anyhow::Result<&Path> {
+        self.file.as_deref().or(self.plan.as_deref()).context("no plan")
+    }
+}
+
+/// The whole program, for the binary and for a test that runs itself again as one. Errors go to
+/// standard error.
+pub fn main_from_args(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" too, and go to standard output.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Runs a command.
@@ -101,15 +191,67 @@ pub struct CompareArgs {
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Plan(args) => {
-            let plan = Plan::read(&args.file)?;
-            let report = swarm::run(&plan, &args).context("the plan could not be run")?;
-            match args.json {
-                true => println!("{}", serde_json::to_string(&report)?),
-                false => println!("{report}"),
-            }
-            Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+            let mut plan = Plan::read(&args.file)?;
+            plan.seconds = args.duration.unwrap_or(plan.seconds);
+            plan.threads = args.threads.unwrap_or(plan.threads);
+            against_server(plan, &args.run)
+        }
+        Command::Idle(args) => {
+            against_server(Plan::idle(args.sockets, &args.channel, args.duration), &args.run)
         }
         Command::Floor(args) => floor::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Compare(args) => compare::run(&args).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn against_server(plan: Plan, args: &RunArgs) -> anyhow::Result<ExitCode> {
+    plan.check()?;
+    let config = SwarmConfig {
+        plan,
+        target: args.target.clone(),
+        token: args.token.clone(),
+        pid: args.pid,
+        server_cores: args.server_cores.clone(),
+        baseline: args.baseline,
+        progress: !args.json,
+    };
+    let report = swarm::run(&config).context("the plan could not be run")?;
+    print(&report, args)?;
+    Ok(ExitCode::from(report.verdict().exit_code()))
+}
+
+fn print(report: &Report, args: &RunArgs) -> anyhow::Result<()> {
+    if let Some(file) = &args.html {
+        std::fs::write(file, page(report)).with_context(|| file.display().to_string())?;
+    }
+    match args.json {
+        true => println!("{}", serde_json::to_string(report)?),
+        false => println!("{report}"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read() {
+        let read = |words: &str| Cli::try_parse_from(words.split(' '));
+        let target = "x plan p.toml --target ws://127.0.0.1:1";
+        for words in [
+            &format!("{target} --seconds 3 --server-core 0 --json"),
+            &format!("{target} --duration 3 --server-cores 0,1 --html f --pid 3 --threads 2"),
+            "x idle 100 --target 127.0.0.1:1",
+            "x floor --sockets 3 --burst 4",
+            "x compare p.toml --fantail f --pairs 3 --goal 1.05",
+        ] {
+            assert!(read(words).is_ok(), "{words}: {:?}", read(words).err());
+        }
+        let command = ["x", "compare", "--plan", "p", "--server-cmd", "fantail demo --calm"];
+        assert!(Cli::try_parse_from(command).is_ok());
+        for words in ["x", "x plan p.toml", "x plan p --target wss://h:1", "x compare"] {
+            assert!(read(words).is_err(), "{words}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Floor and Fantail in turn, in the same minutes, on pinned cores.
 //!
-//! The server's fan-out threads (shards and tail) have core 0 to themselves; everything else of it
-//! (simulator, ingest) and the swarm run on core 1. The measure is core 0's whole busy time per
-//! delivery, softirq included.
+//! The server's fan-out threads (shards and tail) have one core to themselves; everything else of
+//! it (in `demo`: simulator and ingest) and the swarm run on the other. The measure is the first
+//! core's whole busy time per delivery, softirq included. With `--whole-process` the simulator and
+//! ingest stay on the server's core and are part of the figure.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -12,16 +13,23 @@ use anyhow::{Context, bail};
 
 use crate::cli::CompareArgs;
 use crate::host;
+use crate::machine::watch;
 use crate::plan::Plan;
-use crate::report::Report;
+use crate::report::{Report, Verdict};
+use crate::spread::Spread;
 
-/// Seconds a server lives beyond its measurement, for connecting and settling.
-const SPARE_SECONDS: f64 = 30.0;
+/// Seconds a floor lives beyond its measurement, for connecting and settling.
+const SPARE_SECONDS: f64 = 60.0;
+/// Both sides must have delivered alike, or the ratio compares two different things.
+const UNLIKE_MAX: f64 = 0.05;
 
 /// A child process, ended by its id when dropped.
 struct Server {
     child: Child,
     target: String,
+    /// How busy its core was before it was started. Watched then and not later, so that what a server
+    /// does while nobody listens is its cost and not the machine's.
+    baseline: f64,
 }
 
 impl Drop for Server {
@@ -37,32 +45,127 @@ impl Drop for Server {
 /// # Errors
 /// Something does not start, or a run is void.
 pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
-    let plan = Plan::read(&args.file)?;
-    anyhow::ensure!(plan.rate > 0.0, "{}: a plan without a rate has no yardstick", plan.name);
-    let mut ratios = Vec::new();
+    let plan = Plan::read(args.file()?)?;
+    check(&plan)?;
+    let (mut ratios, mut threads, mut added) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 1..=args.pairs {
-        let floor = measure(&start_floor(&plan, args)?, args)?;
-        let fantail = measure(&start_fantail(&plan, args)?, args)?;
-        let cost = |report: &Report| report.core_micros.context("no figure for the core");
-        let ratio = cost(&fantail)? / cost(&floor)?;
-        println!(
-            "pair {pair:>2}: floor {:.3} µs, fantail {:.3} µs, ratio {ratio:.3}; p99 from tail {:.2} ms, \
-             floor {:.2} ms",
-            cost(&floor)?,
-            cost(&fantail)?,
-            fantail.from_tail.p99 as f64 / 1_000.0,
-            floor.from_tail.p99 as f64 / 1_000.0
-        );
-        ratios.push(ratio);
+        // Who goes first changes, so that whatever drifts hits both.
+        let (floor, fantail) = if pair % 2 == 1 {
+            let floor = measure(&start_floor(&plan, args)?, args)?;
+            (floor, measure(&start_fantail(&plan, args)?, args)?)
+        } else {
+            let fantail = measure(&start_fantail(&plan, args)?, args)?;
+            (measure(&start_floor(&plan, args)?, args)?, fantail)
+        };
+        let pair_of = Pair::of(&floor, &fantail)?;
+        println!("pair {pair:>2}: {pair_of}");
+        if let Some(unlike) = unlike(&floor, &fantail) {
+            println!("         left out: {unlike}");
+            continue;
+        }
+        ratios.push(pair_of.fantail / pair_of.floor);
+        threads.push(pair_of.fan_out / pair_of.floor);
+        added.push(pair_of.added_ms);
     }
-    println!("{}", verdict(&plan.name, ratios, args.goal));
+    println!("{}", plan.name);
+    let spread = Spread::of(ratios).context("no pair counts")?;
+    let judged = args
+        .goal
+        .map_or_else(String::new, |goal| format!("; goal {goal:.2}: {}", spread.judge(goal)));
+    println!("  whole core busy time ÷ floor's: {spread}{judged}");
+    for (name, values) in
+        [("CPU of tail and shards ÷ floor's core", threads), ("p99 beyond the floor's, ms", added)]
+    {
+        if let Some(spread) = Spread::of(values) {
+            println!("  {name}: {spread}");
+        }
+    }
     Ok(())
+}
+
+/// A yardstick exists for plain sockets of one channel in JSON.
+fn check(plan: &Plan) -> anyhow::Result<()> {
+    anyhow::ensure!(plan.rate > 0.0, "{}: a plan without a rate has no yardstick", plan.name);
+    let plain = plan.storm.is_none()
+        && plan.groups.iter().all(|group| {
+            !group.deflate
+                && !group.batch
+                && group.slow.is_none()
+                && group.encoding.is_text()
+                && group.channels_of(0, 0, &["trade:binance:BTC-USDT".into()]).len() == 1
+        });
+    anyhow::ensure!(plain, "{}: the yardstick sends plain JSON of one channel", plan.name);
+    Ok(())
+}
+
+struct Pair {
+    /// Whole-core µs per delivery.
+    floor: f64,
+    fantail: f64,
+    /// CPU of tail and shards, µs per delivery.
+    fan_out: f64,
+    process: f64,
+    floor_p99_ms: f64,
+    added_ms: f64,
+}
+
+impl Pair {
+    fn of(floor: &Report, fantail: &Report) -> anyhow::Result<Self> {
+        let core = |report: &Report| report.cost.core_micros.context("no figure for the core");
+        let p99 = |report: &Report| report.from_tail.p99 as f64 / 1_000.0;
+        Ok(Self {
+            floor: core(floor)?,
+            fantail: core(fantail)?,
+            fan_out: fantail.cost.fan_out_micros.context("no figure for the threads")?,
+            process: fantail.cost.process_micros.context("no figure for the process")?,
+            floor_p99_ms: p99(floor),
+            added_ms: p99(fantail) - p99(floor),
+        })
+    }
+}
+
+impl std::fmt::Display for Pair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { floor, fantail, fan_out, process, floor_p99_ms, added_ms } = self;
+        write!(
+            f,
+            "floor {floor:.3} µs, fantail {fantail:.3} µs, ratio {:.3}; tail and shards {fan_out:.3} µs, \
+             process {process:.3} µs; p99 {:.2} ms, floor {floor_p99_ms:.2} ms",
+            fantail / floor,
+            floor_p99_ms + added_ms
+        )
+    }
+}
+
+/// What makes two runs no pair.
+fn unlike(floor: &Report, fantail: &Report) -> Option<String> {
+    for report in [floor, fantail] {
+        if !report.is_clean() {
+            let (busy, came) = (report.generator_busy * 100.0, report.deliveries);
+            let offered = report.offered;
+            return Some(format!(
+                "{}; generator {busy:.0} % busy, {came} of {offered} delivered",
+                report.verdict()
+            ));
+        }
+    }
+    if floor.cost.is_disturbed() || fantail.cost.is_disturbed() {
+        return Some("others use the server's core".into());
+    }
+    let differs = |a: f64, b: f64| (a - b).abs() > UNLIKE_MAX * a.max(b);
+    let rate = |report: &Report| report.deliveries as f64 / report.seconds.max(1e-9);
+    let bytes = |report: &Report| report.wire_bytes as f64 / report.deliveries.max(1) as f64;
+    if differs(rate(floor), rate(fantail)) {
+        return Some(format!("{:.0}/s against {:.0}/s", rate(floor), rate(fantail)));
+    }
+    differs(bytes(floor), bytes(fantail))
+        .then(|| format!("{:.0} bytes against {:.0}", bytes(floor), bytes(fantail)))
 }
 
 fn start_floor(plan: &Plan, args: &CompareArgs) -> anyhow::Result<Server> {
     let program = std::env::current_exe().context("this program")?;
     let numbers = [
-        plan.sockets.to_string(),
+        plan.sockets().to_string(),
         plan.rate.to_string(),
         plan.burst.to_string(),
         (args.seconds + SPARE_SECONDS).to_string(),
@@ -70,100 +173,92 @@ fn start_floor(plan: &Plan, args: &CompareArgs) -> anyhow::Result<Server> {
     let [sockets, rate, burst, seconds] = &numbers;
     let words =
         ["floor", "--sockets", sockets, "--rate", rate, "--burst", burst, "--seconds", seconds];
-    let (child, line) = start(&program, &words)?;
-    Ok(Server { child, target: line.trim().to_owned() })
+    let baseline = watch(args.server_core)?;
+    let (child, line) = start(&program, &words, args.server_core)?;
+    Ok(Server { child, target: line.trim().to_owned(), baseline })
 }
 
 fn start_fantail(plan: &Plan, args: &CompareArgs) -> anyhow::Result<Server> {
-    let mut words: Vec<&str> = plan.server.iter().map(String::as_str).collect();
-    words.extend(["--listen", "127.0.0.1:0", "--json", "--set", "gateway.shards=1"]);
-    let (child, line) = start(&args.fantail, &words)?;
-    let said: serde_json::Value = serde_json::from_str(&line).context("the demo's line")?;
-    let ws = said["ws"].as_str().context("no address in the demo's line")?;
-    let target = ws.trim_start_matches("ws://").split('/').next().unwrap_or_default().to_owned();
-    for (thread, name) in host::threads(child.id()) {
-        if !name.starts_with("shard") && name != "tail" {
+    let given = args.server_cmd.as_deref().unwrap_or_default();
+    let mut words = given.split_whitespace().map(str::to_owned);
+    let program = words.next().map_or_else(|| args.fantail.clone(), Into::into);
+    let mut words: Vec<String> = words.collect();
+    if words.is_empty() {
+        words.extend(plan.server.iter().cloned());
+    }
+    let more = [("--listen", "127.0.0.1:0"), ("--json", ""), ("--set", "gateway.shards=1")];
+    for (flag, value) in more.into_iter().filter(|(flag, _)| !given.contains(flag)) {
+        words.extend([flag, value].into_iter().filter(|it| !it.is_empty()).map(str::to_owned));
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let baseline = watch(args.server_core)?;
+    let (child, line) = start(&program, &words, args.server_core)?;
+    // From here on the child is ended whatever goes wrong.
+    let mut server = Server { child, target: String::new(), baseline };
+    let said: serde_json::Value = serde_json::from_str(&line).context("the server's first line")?;
+    said["ws"]
+        .as_str()
+        .context("no address in the server's first line")?
+        .clone_into(&mut server.target);
+    if !args.whole_process {
+        separate(server.child.id(), args.client_core)?;
+    }
+    Ok(server)
+}
+
+/// Moves every thread that is not fan-out to the other core.
+fn separate(pid: u32, core: usize) -> anyhow::Result<()> {
+    for (thread, name) in host::threads(pid) {
+        if !name.starts_with("shard-") && name != "tail" {
             let status = Command::new("taskset")
-                .args(["-pc", "1", &thread.to_string()])
+                .args(["-pc", &core.to_string(), &thread.to_string()])
                 .stdout(Stdio::null())
                 .status()
                 .context("taskset (util-linux) is needed")?;
             anyhow::ensure!(status.success(), "a thread could not be pinned");
         }
     }
-    Ok(Server { child, target })
+    Ok(())
 }
 
-/// Starts a program on core 0 and takes its first line.
-fn start(program: &Path, words: &[&str]) -> anyhow::Result<(Child, String)> {
+/// Starts a program on a core and takes its first line.
+fn start(program: &Path, words: &[&str], core: usize) -> anyhow::Result<(Child, String)> {
     let mut child = Command::new("taskset")
-        .args(["-c", "0"])
+        .args(["-c", &core.to_string()])
         .arg(program)
         .args(words)
         .stdout(Stdio::piped())
         .spawn()
-        .with_context(|| format!("starting {}", program.display()))?;
+        .context("taskset (util-linux) is needed")?;
     let mut line = String::new();
-    let out = child.stdout.take().context("no output")?;
-    BufReader::new(out).read_line(&mut line).context("no first line")?;
+    if let Some(out) = child.stdout.take() {
+        BufReader::new(out).read_line(&mut line).context("no first line")?;
+    }
     if line.is_empty() {
-        bail!("{} ended at once", program.display());
+        // It has ended, or soon will: its output is closed.
+        let _ = child.kill();
+        let _ = child.wait();
+        bail!("{} said nothing and ended", program.display());
     }
     Ok((child, line))
 }
 
-/// Runs the swarm on core 1.
+/// Runs the swarm on the other core.
 fn measure(server: &Server, args: &CompareArgs) -> anyhow::Result<Report> {
     let program = std::env::current_exe().context("this program")?;
     let output = Command::new("taskset")
-        .args(["-c", "1"])
+        .args(["-c", &args.client_core.to_string()])
         .arg(program)
         .arg("plan")
-        .arg(&args.file)
-        .args(["--target", &server.target, "--server-core", "0", "--json"])
+        .arg(args.file()?)
+        .args(["--target", &server.target, "--server-cores", &args.server_core.to_string()])
         .args(["--pid", &server.child.id().to_string()])
-        .args(["--seconds", &args.seconds.to_string()])
+        .args(["--baseline", &server.baseline.to_string()])
+        .args(["--duration", &args.seconds.to_string(), "--json"])
         .stderr(Stdio::inherit())
         .output()
         .context("starting the swarm")?;
     let report: Report = serde_json::from_slice(&output.stdout).context("the swarm's report")?;
-    anyhow::ensure!(report.is_clean(), "a run is void or lost something:\n{report}");
+    anyhow::ensure!(report.verdict() != Verdict::Broken, "a server lost something:\n{report}");
     Ok(report)
-}
-
-/// The median with its 95 % interval (order statistics), against the goal.
-fn verdict(plan: &str, mut ratios: Vec<f64>, goal: Option<f64>) -> String {
-    ratios.sort_by(f64::total_cmp);
-    let count = ratios.len();
-    if count == 0 {
-        return format!("{plan}: no pairs");
-    }
-    let half_width = (0.98 * (count as f64).sqrt()).ceil() as usize;
-    let middle = count / 2;
-    let low = ratios[middle.saturating_sub(half_width)];
-    let high = ratios[(middle + half_width).min(count - 1)];
-    let judged = match goal {
-        None => String::new(),
-        Some(goal) if high <= goal => format!(", goal {goal:.2}: met"),
-        Some(goal) if low > goal => format!(", goal {goal:.2}: missed"),
-        Some(goal) => format!(", goal {goal:.2}: undecided"),
-    };
-    format!(
-        "{plan}: ratio {:.3} (95 % interval {low:.3} to {high:.3}, {count} pairs){judged}",
-        ratios[middle]
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_goal_is_met_only_if_the_interval_is_within_it() {
-        let around = |centre: f64| (0..15).map(|n| centre + 0.001 * f64::from(n)).collect();
-        assert!(verdict("p", around(1.0), Some(1.05)).ends_with("met"));
-        assert!(verdict("p", around(1.1), Some(1.05)).ends_with("missed"));
-        assert!(verdict("p", around(1.045), Some(1.05)).ends_with("undecided"));
-        assert_eq!(verdict("p", Vec::new(), None), "p: no pairs");
-    }
 }

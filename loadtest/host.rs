@@ -1,36 +1,62 @@
-//! What the machine says of a run: busy time of a core, CPU and memory of a process and of its
-//! threads by name. Linux's /proc, nothing else.
+//! What the machine says of a run: busy time of cores, CPU, memory and context switches of a
+//! process and of its threads by name. Linux's /proc, nothing else; elsewhere it knows nothing.
 
 use std::collections::BTreeMap;
+use std::fs::read_to_string;
 
 /// Ticks of /proc/stat per second, on every Linux there is.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Busy seconds of a core since boot: everything but idle and waiting for disks.
+/// Idle seconds of a core since boot, waiting for disks included.
+///
+/// A core's busy time is taken as elapsed time minus this. The kernel keeps idle time exactly (in
+/// steps of 10 ms), while it samples the busy columns at its ticks, and work that is started by a
+/// timer hides from those.
 #[must_use]
-pub fn core_busy_seconds(core: usize) -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+pub fn core_idle_seconds(core: usize) -> Option<f64> {
+    let stat = read_to_string("/proc/stat").ok()?;
     let line = stat.lines().find(|line| line.starts_with(&format!("cpu{core} ")))?;
-    let ticks: Vec<f64> =
-        line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal
-    let busy = [0, 1, 2, 5, 6, 7].iter().filter_map(|at| ticks.get(*at)).sum::<f64>();
-    Some(busy / TICKS_PER_SECOND)
+    let ticks = line.split_whitespace().skip(4).take(2);
+    Some(ticks.filter_map(|word| word.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND)
 }
 
-/// CPU seconds of each thread of a process, summed by thread name.
+/// What a thread has had so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spent {
+    /// On a core, s.
+    pub cpu_seconds: f64,
+    /// Ready, waiting for a core, s.
+    pub waited_seconds: f64,
+}
+
+/// What each thread of a process has had, summed by thread name.
 #[must_use]
-pub fn thread_seconds(pid: u32) -> BTreeMap<String, f64> {
-    let mut sums = BTreeMap::new();
+pub fn thread_times(pid: u32) -> BTreeMap<String, Spent> {
+    let mut sums: BTreeMap<String, Spent> = BTreeMap::new();
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return sums };
     for task in tasks.flatten() {
         let path = task.path();
-        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-        let spent = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
-        let nanos: f64 = spent.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
-        *sums.entry(name.trim().to_owned()).or_insert(0.0) += nanos / 1e9;
+        let name = read_to_string(path.join("comm")).unwrap_or_default();
+        let told = read_to_string(path.join("schedstat")).unwrap_or_default();
+        let mut nanos = told.split_whitespace().filter_map(|word| word.parse::<f64>().ok());
+        let spent = sums.entry(name.trim().to_owned()).or_default();
+        spent.cpu_seconds += nanos.next().unwrap_or(0.0) / 1e9;
+        spent.waited_seconds += nanos.next().unwrap_or(0.0) / 1e9;
     }
     sums
+}
+
+/// Context switches of all threads of a process: by waiting, and by being put off the core.
+#[must_use]
+pub fn switches(pid: u32) -> Option<(u64, u64)> {
+    let mut sum = (0, 0);
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let status = read_to_string(task.path().join("status")).unwrap_or_default();
+        sum.0 += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+        sum.1 += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
+    }
+    Some(sum)
 }
 
 /// Threads of a process: id and name.
@@ -39,15 +65,58 @@ pub fn threads(pid: u32) -> Vec<(u32, String)> {
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let thread = |task: std::fs::DirEntry| {
         let id = task.file_name().to_str()?.parse().ok()?;
-        Some((id, std::fs::read_to_string(task.path().join("comm")).ok()?.trim().to_owned()))
+        Some((id, read_to_string(task.path().join("comm")).ok()?.trim().to_owned()))
     };
     tasks.flatten().filter_map(thread).collect()
 }
 
-/// A field of /proc/<pid>/status, in its own unit (kB for memory).
+/// Resident memory of a process, kB.
 #[must_use]
-pub fn status_field(pid: u32, name: &str) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with(name))?;
+pub fn resident_kb(pid: u32) -> Option<u64> {
+    field(&read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
+}
+
+/// Memory the whole kernel holds in slabs, kB: both ends of every loopback socket are in it.
+#[must_use]
+pub fn slab_kb() -> Option<u64> {
+    field(&read_to_string("/proc/meminfo").ok()?, "Slab:")
+}
+
+/// How many descriptors this process may have open.
+#[must_use]
+pub fn descriptors_max() -> Option<u64> {
+    let limits = read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
+    line.split_whitespace().nth(3)?.parse().ok()
+}
+
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_their_whole_name() {
+        let text = "nonvoluntary_ctxt_switches:\t7\nvoluntary_ctxt_switches:\t5\nVmRSS:\t 12 kB\n";
+        assert_eq!(field(text, "voluntary_ctxt_switches:"), Some(5));
+        assert_eq!(field(text, "nonvoluntary_ctxt_switches:"), Some(7));
+        assert_eq!(field(text, "VmRSS:"), Some(12));
+        assert_eq!(field(text, "VmSwap:"), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_process_is_known() {
+        let pid = std::process::id();
+        assert!(resident_kb(pid).is_some_and(|kb| kb > 0));
+        assert!(switches(pid).is_some());
+        assert!(!threads(pid).is_empty());
+        assert!(descriptors_max().is_some());
+        assert!(core_idle_seconds(0).is_some());
+        assert!(core_idle_seconds(100_000).is_none());
+    }
 }

@@ -1,16 +1,43 @@
 //! `fantail-loadtest`: many sockets, every sequence number checked, and a bare `send` loop to
 //! compare with.
 //!
-//! A client like any other: it knows the protocol's bytes (`wire`) and nothing of the server.
+//! A client like any other: it knows the protocol's bytes (`wire`) and nothing of the server. From
+//! a plan to a verdict: `plan → swarm → worker → socket → ledger → chain`, then `report`. Beside it
+//! the yardstick (`floor`) and the two in turn (`compare`).
 #![forbid(unsafe_code)]
 
-pub mod chain;
+// what to do
 pub mod cli;
-pub mod compare;
-pub mod floor;
-pub mod host;
+pub mod limits;
 pub mod plan;
-pub mod report;
-pub mod scan;
+pub mod target;
+
+// doing it
+mod handshake;
+mod probe;
 mod socket;
 pub mod swarm;
+mod worker;
+
+// what came
+pub mod chain;
+mod latency;
+mod ledger;
+pub mod scan;
+
+// what it says
+pub mod host;
+pub mod machine;
+pub mod page;
+mod plot;
+pub mod report;
+mod text;
+
+// the yardstick
+pub mod compare;
+pub mod floor;
+pub mod spread;
+
+pub use cli::main_from_args;
+pub use report::Report;
+pub use swarm::SwarmConfig;

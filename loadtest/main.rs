@@ -1,17 +1,8 @@
-//! The binary: reads the command line and calls the command.
+//! The binary: hands the command line to the library.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use fantail_loadtest::cli::{Cli, run};
-
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    fantail_loadtest::main_from_args(std::env::args_os())
 }

@@ -1,334 +1,269 @@
-//! The swarm: every socket of a plan behind one poll set on one thread, each message checked.
+//! The swarm: runs a plan on its poll threads, and asks the machine what it cost.
+//!
+//! One run: the idle machine is watched, sockets come, things settle, everything is counted for a
+//! while. This thread only waits, shows progress and reads /proc; the sockets belong to `worker`.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
 use fantail_ops::clock::Clock;
-use fantail_wire::client::{Encoding, Reply, ServerMessage, decode_message};
-use fantail_wire::frame::{Inflater, Message};
-use hdrhistogram::Histogram;
-use mio::{Events, Interest, Poll, Token};
+use mio::Waker;
 
-use crate::chain::{Losses, hash};
-use crate::cli::PlanArgs;
 use crate::host;
+use crate::latency::Counts;
+use crate::limits::{BASELINE, DESCRIPTORS_SPARE, RAMP_PATIENCE, ROWS_MAX, THREADS_MAX};
+use crate::machine::{Cost, Memory, Moment};
 use crate::plan::Plan;
-use crate::report::{Busy, Report};
-use crate::scan::{is_gap, scan};
-use crate::socket::Client;
+use crate::probe;
+use crate::report::Report;
+use crate::target::Target;
+use crate::worker::{DONE, Found, Gauges, MEASURE, RAMP, Shared, Worker};
 
-/// Events taken from the kernel at once.
-const EVENTS: usize = 1_024;
-/// One read buffer for all sockets.
-const BUFFER_BYTES: usize = 256 * 1_024;
-/// Longest latency told apart, µs.
-const LATENCY_MICROS_MAX: u64 = 60_000_000;
-/// Seeds and first values settle before anything is measured.
-const SETTLE: Duration = Duration::from_secs(2);
-/// How long the idle machine is watched first.
-const BASELINE: Duration = Duration::from_secs(1);
-/// A load generator busier than this was the bottleneck: the run is void.
-pub const BUSY_MAX: f64 = 0.95;
-
-struct Swarm {
-    poll: Poll,
-    events: Events,
-    clients: Vec<Option<Client>>,
-    encoding: Encoding,
-    buffer: Vec<u8>,
-    inflater: Inflater,
-    clock: Clock,
-    counts: Counts,
-}
-
-struct Counts {
-    deliveries: u64,
-    bytes: u64,
-    closed: u64,
-    losses: Losses,
-    from_ingest: Histogram<u64>,
-    from_tail: Histogram<u64>,
-    /// Time spent handling events, µs.
-    busy_micros: u128,
+/// What to run, and where.
+#[derive(Debug, Clone)]
+pub struct SwarmConfig {
+    /// The plan.
+    pub plan: Plan,
+    /// The server.
+    pub target: Target,
+    /// Access token.
+    pub token: Option<String>,
+    /// The server's process, if it runs on this machine: adds its CPU, memory and context switches.
+    pub pid: Option<u32>,
+    /// Cores the server is pinned to: their whole busy time is measured.
+    pub server_cores: Vec<usize>,
+    /// How busy those cores are without the server, busy seconds a second; `None` = watch them before
+    /// the first socket, when the server idles on them already.
+    pub baseline: Option<f64>,
+    /// Show a line of progress on stderr.
+    pub progress: bool,
 }
 
 /// Runs a plan.
 ///
 /// # Errors
 /// The server refuses, or the machine runs out of something.
-pub fn run(plan: &Plan, args: &PlanArgs) -> anyhow::Result<Report> {
-    let clock = Clock::system();
-    let idle = baseline(args, &clock)?;
-    let mut swarm = Swarm::new(plan.encoding()?, clock)?;
-    swarm.connect(plan, args)?;
-    swarm.turn_for(SETTLE)?;
-    swarm.counts = Counts::new()?;
-    swarm.stall(plan.stalled);
-    let before = Busy::now(args.pid, args.server_core);
-    let started = swarm.clock.monotonic();
-    let seconds = args.seconds.unwrap_or(plan.seconds);
-    swarm.turn_for(Duration::try_from_secs_f64(seconds).context("--seconds")?)?;
-    let elapsed = swarm.clock.monotonic() - started;
-    let after = Busy::now(args.pid, args.server_core);
-    Ok(swarm.report(plan, args, elapsed, (idle, before, after)))
+pub fn run(config: &SwarmConfig) -> anyhow::Result<Report> {
+    let plan = &config.plan;
+    check_descriptors(plan)?;
+    let lists = plan
+        .groups
+        .iter()
+        .map(|group| probe::resolve(group, &config.target, config.token.as_deref()));
+    let shared = Arc::new(Shared {
+        lists: lists.collect::<anyhow::Result<_>>()?,
+        plan: plan.clone(),
+        target: config.target.clone(),
+        token: config.token.clone(),
+        clock: Clock::system(),
+        phase: AtomicU8::new(RAMP),
+        gauges: (0..plan.threads).map(|_| Gauges::default()).collect(),
+        stretch: Duration::from_secs_f64((plan.seconds / ROWS_MAX as f64).max(1.0)),
+    });
+    Swarm::start(config, shared)?.run()
 }
 
-/// Busy fraction of the server's core while nothing is asked of it.
-fn baseline(args: &PlanArgs, clock: &Clock) -> anyhow::Result<f64> {
-    let Some(core) = args.server_core else { return Ok(0.0) };
-    let busy = || host::core_busy_seconds(core).context("no such core");
-    let (before, started) = (busy()?, clock.monotonic());
-    // A poll set without sockets: waiting without spinning.
-    let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(1));
-    while clock.monotonic() - started < BASELINE {
-        poll.poll(&mut events, Some(BASELINE))?;
-    }
-    Ok((busy()? - before) / (clock.monotonic() - started).as_secs_f64())
+/// Holds `sockets` idle sockets for `seconds`, each with one quiet channel.
+///
+/// # Errors
+/// As [`run`].
+pub fn idle(target: Target, sockets: usize, seconds: f64) -> anyhow::Result<Report> {
+    run(&SwarmConfig {
+        plan: Plan::idle(sockets, "status:binance", seconds),
+        target,
+        token: None,
+        pid: None,
+        server_cores: Vec::new(),
+        baseline: None,
+        progress: false,
+    })
 }
 
-impl Counts {
-    fn new() -> anyhow::Result<Self> {
-        let histogram = || Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3);
-        Ok(Self {
-            deliveries: 0,
-            bytes: 0,
-            closed: 0,
-            losses: Losses::default(),
-            from_ingest: histogram()?,
-            from_tail: histogram()?,
-            busy_micros: 0,
-        })
-    }
-
-    /// Latency of one message. Arrivals are the market's own schedule, not ours: a slow server
-    /// cannot make the generator ask less, so nothing is omitted.
-    fn latency(&mut self, now: i64, rx: i64, tx: i64) {
-        let micros =
-            |since: i64| u64::try_from(now - since).unwrap_or(0).clamp(1, LATENCY_MICROS_MAX);
-        self.from_ingest.saturating_record(micros(rx));
-        self.from_tail.saturating_record(micros(tx));
-    }
+fn check_descriptors(plan: &Plan) -> anyhow::Result<()> {
+    let wanted = plan.sockets() as u64 + DESCRIPTORS_SPARE;
+    let allowed = host::descriptors_max().unwrap_or(u64::MAX);
+    anyhow::ensure!(
+        wanted <= allowed,
+        "{} sockets need {wanted} descriptors, allowed are {allowed}: ulimit -n {wanted}",
+        plan.sockets()
+    );
+    Ok(())
 }
 
-impl Swarm {
-    fn new(encoding: Encoding, clock: Clock) -> anyhow::Result<Self> {
-        Ok(Self {
-            poll: Poll::new()?,
-            events: Events::with_capacity(EVENTS),
-            clients: Vec::new(),
-            encoding,
-            buffer: vec![0; BUFFER_BYTES],
-            inflater: Inflater::new(),
-            clock,
-            counts: Counts::new()?,
-        })
-    }
+type Ended = (usize, anyhow::Result<Found>);
 
-    /// Connects everybody; those that are connected already are read meanwhile.
-    fn connect(&mut self, plan: &Plan, args: &PlanArgs) -> anyhow::Result<()> {
-        let tell = !args.json && std::io::stderr().is_terminal();
-        for number in 0..plan.sockets {
-            let mut client = Client::connect(number, plan, args.target, args.token.as_deref())
-                .with_context(|| format!("socket {number} of {}", plan.sockets))?;
-            self.poll.registry().register(&mut client.stream, Token(number), Interest::READABLE)?;
-            self.clients.push(Some(client));
-            if number % 64 == 0 {
-                self.turn(Duration::ZERO)?;
-            }
-            if tell && number % 1_000 == 999 {
-                eprintln!("  {} connected", number + 1);
-            }
+/// A run under way. Dropping it ends its threads.
+struct Swarm<'a> {
+    config: &'a SwarmConfig,
+    shared: Arc<Shared>,
+    wakers: Vec<Waker>,
+    threads: Vec<JoinHandle<()>>,
+    ended: Receiver<Ended>,
+    /// What the server's cores do when nothing is asked of them, busy seconds a second.
+    idle: Option<f64>,
+    memory_before: Memory,
+    tells: bool,
+}
+
+impl Drop for Swarm<'_> {
+    fn drop(&mut self) {
+        self.turn_to(DONE);
+        for thread in self.threads.drain(..) {
+            // What it found or how it failed came by mailbox.
+            let _ = thread.join();
         }
+    }
+}
+
+impl<'a> Swarm<'a> {
+    fn start(config: &'a SwarmConfig, shared: Arc<Shared>) -> anyhow::Result<Self> {
+        let (sender, ended) = sync_channel(THREADS_MAX);
+        let mut swarm = Self {
+            config,
+            shared,
+            wakers: Vec::new(),
+            threads: Vec::new(),
+            ended,
+            idle: None,
+            memory_before: Memory::now(config.pid),
+            tells: config.progress && std::io::stderr().is_terminal(),
+        };
+        swarm.idle = swarm.baseline()?;
+        for index in 0..swarm.shared.plan.threads {
+            swarm.spawn(index, sender.clone())?;
+        }
+        Ok(swarm)
+    }
+
+    fn spawn(&mut self, index: usize, sender: SyncSender<Ended>) -> anyhow::Result<()> {
+        let (worker, waker) = Worker::new(Arc::clone(&self.shared), index)?;
+        let body = move || {
+            // The mailbox has room for every thread; nobody listens any more if the run failed.
+            let _ = sender.try_send((index, worker.run()));
+        };
+        let thread = std::thread::Builder::new().name(format!("swarm-{index}")).spawn(body);
+        self.threads.push(thread.context("a thread")?);
+        self.wakers.push(waker);
         Ok(())
     }
 
-    /// From now on a share of the sockets is not read.
-    fn stall(&mut self, share: f64) {
-        let count = (self.clients.len() as f64 * share) as usize;
-        for client in self.clients.iter_mut().take(count).flatten() {
-            client.stalled = true;
+    fn run(mut self) -> anyhow::Result<Report> {
+        self.ramp()?;
+        self.wait(Duration::from_secs_f64(self.shared.plan.settle_seconds), "settling")?;
+        let memory = Memory::now(self.config.pid);
+        let before = Moment::now(self.config, &self.shared.clock);
+        self.turn_to(MEASURE);
+        self.wait(Duration::from_secs_f64(self.shared.plan.seconds), "measuring")?;
+        let after = Moment::now(self.config, &self.shared.clock);
+        self.turn_to(DONE);
+        if self.tells {
+            eprintln!();
+        }
+        let found = self.collect()?;
+        let mut counts = Counts::new(self.shared.stretch)?;
+        for part in &found {
+            counts.add(&part.counts)?;
+        }
+        let cost = Cost::between(&before, &after, self.idle, counts.deliveries);
+        let memory = Memory::grown(self.memory_before, memory, self.shared.plan.sockets());
+        let report = Report::of(&self.shared.plan, &counts, cost, memory);
+        Ok(report.with_threads(&self.shared.plan, &found))
+    }
+
+    /// Waits until every socket is subscribed.
+    fn ramp(&mut self) -> anyhow::Result<()> {
+        let wanted = self.shared.plan.sockets() as u64;
+        let mut last = (0, self.shared.clock.monotonic());
+        loop {
+            let ready = self.sum(|gauges| &gauges.ready);
+            if ready >= wanted {
+                return Ok(());
+            }
+            let now = self.shared.clock.monotonic();
+            if ready > last.0 {
+                last = (ready, now);
+            }
+            anyhow::ensure!(
+                now - last.1 < RAMP_PATIENCE,
+                "only {ready} of {wanted} sockets are subscribed, and no more for {RAMP_PATIENCE:?}"
+            );
+            self.wait(Duration::from_millis(20), "connecting")?;
         }
     }
 
-    fn turn_for(&mut self, time: Duration) -> anyhow::Result<()> {
-        let end = self.clock.monotonic() + time;
+    /// Waits, showing progress; fails when a thread does.
+    fn wait(&mut self, time: Duration, doing: &str) -> anyhow::Result<()> {
+        let clock = self.shared.clock.clone();
+        let end = clock.monotonic() + time;
         loop {
-            let left = end.saturating_sub(self.clock.monotonic());
+            let left = end.saturating_sub(clock.monotonic());
             if left.is_zero() {
                 return Ok(());
             }
-            self.turn(left)?;
+            match self.ended.recv_timeout(left.min(Duration::from_secs(1))) {
+                Ok((_, Err(error))) => return Err(error),
+                Ok((index, Ok(_))) => anyhow::bail!("thread {index} ended too early"),
+                Err(RecvTimeoutError::Timeout) => self.progress(doing),
+                Err(RecvTimeoutError::Disconnected) => anyhow::bail!("a thread panicked"),
+            }
+        }
+    }
+
+    fn progress(&self, doing: &str) {
+        if self.tells {
+            let (ready, all) = (self.sum(|it| &it.ready), self.shared.plan.sockets());
+            let (deliveries, wrong) = (self.sum(|it| &it.deliveries), self.sum(|it| &it.wrong));
+            let closed = self.sum(|it| &it.closed);
+            let mut out = std::io::stderr();
+            // A terminal that is gone takes no harm.
+            let _ = write!(
+                out,
+                "\r\x1b[K{doing}: {ready} of {all} sockets, {deliveries} deliveries, {wrong} wrong, {closed} closed"
+            );
+            let _ = out.flush();
         }
     }
 
-    fn turn(&mut self, wait: Duration) -> anyhow::Result<()> {
-        self.poll.poll(&mut self.events, Some(wait))?;
-        let started = self.clock.monotonic();
-        let ready: Vec<usize> = self.events.iter().map(|event| event.token().0).collect();
-        for number in ready {
-            let Some(Some(mut client)) = self.clients.get_mut(number).map(Option::take) else {
-                continue;
-            };
-            if client.stalled || self.read(&mut client) {
-                self.clients[number] = Some(client);
-            } else {
-                self.counts.closed += 1;
-            }
+    fn sum(&self, of: impl Fn(&Gauges) -> &std::sync::atomic::AtomicU64) -> u64 {
+        self.shared.gauges.iter().map(|gauges| of(gauges).load(Ordering::Relaxed)).sum()
+    }
+
+    fn turn_to(&self, phase: u8) {
+        self.shared.phase.store(phase, Ordering::Release);
+        for waker in &self.wakers {
+            // A thread that misses it looks by itself soon.
+            let _ = waker.wake();
         }
-        self.counts.busy_micros += (self.clock.monotonic() - started).as_micros();
-        Ok(())
     }
 
-    /// Reads a socket until it is empty; false when the server has closed it.
-    fn read(&mut self, client: &mut Client) -> bool {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let open = loop {
-            let length = match client.read(&mut buffer) {
-                Ok(Some(length)) => length,
-                Ok(None) => break true,
-                Err(_) => break false,
-            };
-            self.counts.bytes += length as u64;
-            if !self.feed(client, &mut buffer[..length]) {
-                break false;
-            }
-            if length < BUFFER_BYTES {
-                // What comes later makes news of its own.
-                break true;
-            }
-        };
-        self.buffer = buffer;
-        open
-    }
-
-    fn feed(&mut self, client: &mut Client, mut input: &mut [u8]) -> bool {
-        let now = self.clock.wall_micros();
-        while !input.is_empty() {
-            let Ok(step) = client.decoder.feed(input, &mut self.inflater) else { return false };
-            let consumed = step.consumed;
-            let mut ping = None;
-            match step.message {
-                Some(Message::Text(text)) => {
-                    take(
-                        self.encoding,
-                        text.as_bytes(),
-                        now,
-                        &mut self.counts,
-                        (&mut client.chains, &mut client.names),
-                    );
-                }
-                Some(Message::Binary(bytes)) => {
-                    take(
-                        self.encoding,
-                        bytes,
-                        now,
-                        &mut self.counts,
-                        (&mut client.chains, &mut client.names),
-                    );
-                }
-                Some(Message::Ping(payload)) => ping = Some(payload.to_vec()),
-                Some(Message::Close { .. }) => return false,
-                Some(Message::Pong(_)) | None => {}
-            }
-            if let Some(payload) = ping {
-                client.pong(&payload);
-            }
-            input = input.get_mut(consumed..).unwrap_or_default();
+    fn collect(&mut self) -> anyhow::Result<Vec<Found>> {
+        let mut found = Vec::new();
+        for _ in 0..self.threads.len() {
+            found.push(self.ended.recv().context("a thread panicked")?.1?);
         }
-        true
+        Ok(found)
     }
 
-    fn report(
-        &self,
-        plan: &Plan,
-        args: &PlanArgs,
-        elapsed: Duration,
-        (idle, before, after): (f64, Busy, Busy),
-    ) -> Report {
-        let generator = self.counts.busy_micros as f64 / 1e6 / elapsed.as_secs_f64();
-        let stalled = self.clients.iter().flatten().filter(|client| client.stalled).count();
-        Report::of(plan, args, elapsed, &self.counts.figures(), (idle, before, after))
-            .with_generator(generator, stalled)
+    fn baseline(&mut self) -> anyhow::Result<Option<f64>> {
+        if self.config.server_cores.is_empty() || self.config.baseline.is_some() {
+            return Ok(self.config.baseline);
+        }
+        let clock = self.shared.clock.clone();
+        let before = Moment::now(self.config, &clock);
+        // Nobody sends: this only waits, without a spin.
+        match self.ended.recv_timeout(BASELINE) {
+            Err(RecvTimeoutError::Timeout) => {}
+            _ => anyhow::bail!("a thread ended before it was started"),
+        }
+        let after = Moment::now(self.config, &clock);
+        Ok(Some(after.cores_busy_since(&before).context("no such core")?))
     }
 }
 
-/// Counts and latencies as the report takes them.
-pub(crate) struct Figures<'a> {
-    pub(crate) deliveries: u64,
-    pub(crate) bytes: u64,
-    pub(crate) closed: u64,
-    pub(crate) losses: Losses,
-    pub(crate) from_ingest: &'a Histogram<u64>,
-    pub(crate) from_tail: &'a Histogram<u64>,
-}
-
-impl Counts {
-    fn figures(&self) -> Figures<'_> {
-        Figures {
-            deliveries: self.deliveries,
-            bytes: self.bytes,
-            closed: self.closed,
-            losses: self.losses,
-            from_ingest: &self.from_ingest,
-            from_tail: &self.from_tail,
-        }
-    }
-}
-
-type Place<'a> = (&'a mut crate::chain::Chains, &'a mut Vec<(u32, u64)>);
-
-/// Takes one message: JSON events by scanning, everything else by the full decoder.
-fn take(
-    encoding: Encoding,
-    bytes: &[u8],
-    now: i64,
-    counts: &mut Counts,
-    (chains, names): Place<'_>,
-) {
-    if encoding == Encoding::Json {
-        if let Some(seen) = scan(bytes) {
-            counts.deliveries += 1;
-            let losses = &mut counts.losses;
-            chains.take(hash(seen.channel), seen.prev, seen.seq, seen.restarts, losses);
-            if !seen.restarts {
-                counts.latency(now, seen.rx, seen.tx);
-            }
-            return;
-        }
-        if !bytes.starts_with(b"{\"type\":\"batch\"") {
-            counts.losses.gaps += u64::from(is_gap(bytes));
-            return;
-        }
-    }
-    match decode_message(encoding, bytes) {
-        Ok(ServerMessage::Data(data)) => one(&data, now, counts, chains, names),
-        Ok(ServerMessage::Batch(batch)) => {
-            batch.iter().for_each(|data| one(data, now, counts, chains, names));
-        }
-        Ok(ServerMessage::Reply(Reply::Subscribed { channels, .. })) => {
-            names.extend(channels.iter().map(|ack| (ack.ch, hash(ack.channel.as_bytes()))));
-        }
-        Ok(ServerMessage::Reply(Reply::Gap { .. })) => counts.losses.gaps += 1,
-        Ok(_) => {}
-        // Bytes that are no message are as bad as a hole.
-        Err(_) => counts.losses.holes += 1,
-    }
-}
-
-fn one(
-    data: &fantail_wire::client::DataMessage,
-    now: i64,
-    counts: &mut Counts,
-    chains: &mut crate::chain::Chains,
-    names: &[(u32, u64)],
-) {
-    let by_number = names.iter().find(|(ch, _)| *ch == data.ch).map(|(_, name)| *name);
-    let channel = by_number.unwrap_or_else(|| hash(data.channel.as_bytes()));
-    let (event, restarts) = (&data.event, data.event.reset || data.snapshot);
-    counts.deliveries += 1;
-    chains.take(channel, event.prev, event.position.seq, restarts, &mut counts.losses);
-    if !restarts {
-        counts.latency(now, event.rx.0, data.tx.0);
-    }
-}
+#[cfg(test)]
+mod tests;
