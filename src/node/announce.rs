@@ -58,12 +58,16 @@ impl Announcement {
         )
     }
 
-    /// Prints it, flushed, so that a script need not wait.
+    /// Prints it.
     pub(crate) fn print(&self, what: &str, as_json: bool) {
-        use std::io::Write;
-        let text = if as_json { self.json() } else { self.text(what) };
-        let mut out = std::io::stdout().lock();
-        // A closed pipe is the reader's choice.
-        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        print_line(&if as_json { self.json() } else { self.text(what) });
     }
+}
+
+/// Prints, flushed, so that a script need not wait.
+pub(crate) fn print_line(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is the reader's choice.
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }

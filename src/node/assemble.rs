@@ -1,13 +1,13 @@
-//! Puts a node together: bus, ingest, gateway and admin listener in one process.
+//! Puts a node together: bus, ingest, gateway and admin listener, as far as its role asks for them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use fantail_bus::kafka::topics;
-use fantail_bus::{Bus, Consumer, EmbeddedBus, KafkaBus, TopicName, TopicSpec};
-use fantail_gateway::{Dependencies, Gateway};
+use fantail_bus::Bus;
+use fantail_gateway::{Dependencies, Gateway, GatewayConfig};
+use fantail_ingest::IngestConfig;
 use fantail_ingest::metrics::IngestMetrics;
 use fantail_ops::admin::{self, AdminHandle, AdminState, DrainHook};
 use fantail_ops::clock::Clock;
@@ -16,32 +16,30 @@ use fantail_ops::health::{Liveness, Readiness};
 use fantail_ops::logging::LogHandle;
 use fantail_ops::metrics::{BuildInfo, Metrics};
 use fantail_ops::shutdown::Shutdown;
-use fantail_wire::record;
 
 use crate::config::{BusConfig, NodeConfig};
+
+mod bus;
+mod waiting;
 
 /// How long a drain may take before the process ends anyway.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// How long ingest may take to announce its instruments.
-const ANNOUNCE_MAX: Duration = Duration::from_secs(10);
-/// How often that is looked at.
-const LOOK: Duration = Duration::from_millis(2);
-
 /// A running node.
 #[derive(Debug)]
 pub struct Node {
-    gateway: Gateway,
+    /// None where the role is ingest alone.
+    gateway: Option<Gateway>,
     admin: AdminHandle,
     readiness: Readiness,
     shutdown: Shutdown,
 }
 
 impl Node {
-    /// The public address.
+    /// The public address; none where the role is ingest alone.
     #[must_use]
-    pub fn addr(&self) -> SocketAddr {
-        self.gateway.addr()
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.gateway.as_ref().map(Gateway::addr)
     }
 
     /// The admin address.
@@ -53,13 +51,13 @@ impl Node {
     /// Sessions that are subscribed to something.
     #[must_use]
     pub fn subscribers(&self) -> u64 {
-        self.gateway.subscribers()
+        self.gateway.as_ref().map_or(0, Gateway::subscribers)
     }
 
     /// Sessions that have not been sent all they are due.
     #[must_use]
     pub fn waiting(&self) -> u64 {
-        self.gateway.waiting()
+        self.gateway.as_ref().map_or(0, Gateway::waiting)
     }
 
     /// Whether every part is ready.
@@ -107,113 +105,87 @@ pub async fn assemble(
     let build = BuildInfo {
         version: env!("CARGO_PKG_VERSION"),
         commit: option_env!("FANTAIL_COMMIT").unwrap_or("unknown"),
-        role: "all".into(),
+        role: config.role.as_str().into(),
     };
     let metrics = Metrics::new(build, &clock);
-    let (readiness, closes) = (Readiness::new(), CloseLog::default());
-    let bus = open_bus(config.bus, config.topics, &clock, &metrics).await?;
-
-    let gateway = Dependencies {
-        consumer: bus.consumer().context("the bus")?,
+    let parts = Parts {
         clock: clock.clone(),
         metrics: metrics.clone(),
-        closes: closes.clone(),
-        readiness: readiness.clone(),
+        closes: CloseLog::default(),
+        readiness: Readiness::new(),
         shutdown: shutdown.clone(),
     };
-    let ready = readiness.latch("ingest announced its instruments");
-    let symbols = config.ingest.venues.iter().map(|venue| venue.symbols.len() as u64).sum();
-    let ingest_metrics = IngestMetrics::new(&metrics);
-    let ingest = fantail_ingest::run(
-        config.ingest,
-        Arc::clone(&bus),
-        clock.clone(),
-        ingest_metrics,
-        shutdown.clone(),
-    );
-    let ended = shutdown.clone();
-    tokio::spawn(async move {
-        if let Err(error) = ingest.await {
-            tracing::error!(%error, "ingest ended");
-            ended.begin("ingest failed");
+    let alone = matches!(config.bus, BusConfig::Embedded);
+    let bus = bus::open(config.bus, config.topics, &clock, &metrics).await?;
+    if config.role.ingests() {
+        let symbols = config.ingest.venues.iter().map(|venue| venue.symbols.len() as u64).sum();
+        let ready = parts.readiness.latch("ingest announced its instruments");
+        parts.start_ingest(config.ingest, &bus);
+        if alone {
+            waiting::announced(bus.consumer().context("the bus")?, symbols).await?;
         }
-    });
-    announced(bus.consumer().context("the bus")?, symbols).await?;
-    ready.release();
-    let gateway = Gateway::start(config.gateway, gateway).await.context("gateway")?;
-
+        ready.release();
+    }
+    let gateway = match config.role.serves() {
+        true => Some(parts.start_gateway(config.gateway, &bus).await?),
+        false => None,
+    };
+    if alone {
+        waiting::caught_up(&parts.readiness).await?;
+    }
+    let readiness = parts.readiness.clone();
     let state = AdminState {
         metrics,
-        readiness: readiness.clone(),
+        readiness: parts.readiness,
         liveness: Liveness::new(clock),
-        closes,
+        closes: parts.closes,
         logs,
         drain: DrainHook::shutdown(shutdown.clone()),
     };
-    caught_up(&readiness).await?;
-    let admin = admin::serve(config.admin, state, gateway.admin_routes())
-        .await
-        .context("admin listener")?;
+    let routes = gateway.as_ref().map(Gateway::admin_routes).unwrap_or_default();
+    let admin = admin::serve(config.admin, state, routes).await.context("admin listener")?;
     Ok(Node { gateway, admin, readiness, shutdown })
 }
 
-/// Opens the bus. Kafka's topics are checked first: an error names what is wrong with them.
-async fn open_bus(
-    config: BusConfig,
-    topics: Vec<TopicSpec>,
-    clock: &Clock,
-    metrics: &Metrics,
-) -> anyhow::Result<Arc<dyn Bus>> {
-    match config {
-        BusConfig::Embedded => {
-            let bus = EmbeddedBus::new(topics, clock.clone()).context("the bus")?;
-            metrics.collector(bus.metrics().collector());
-            Ok(Arc::new(bus))
-        }
-        BusConfig::Kafka(kafka) => {
-            let asked = kafka.clone();
-            let checking = tokio::task::spawn_blocking(move || topics::check(&asked, &topics));
-            checking.await.context("the check of Kafka's topics")?.context(
-                "Kafka's topics are not as configured; `fantail topics create` makes them",
-            )?;
-            let bus = KafkaBus::open(*kafka).context("the bus")?;
-            metrics.collector(bus.metrics().collector());
-            metrics.collector(bus.kafka_metrics().collector());
-            Ok(Arc::new(bus))
-        }
+/// What every part of a node is given.
+struct Parts {
+    clock: Clock,
+    metrics: Metrics,
+    closes: CloseLog,
+    readiness: Readiness,
+    shutdown: Shutdown,
+}
+
+impl Parts {
+    /// Ingest in a task of its own; a venue that is away is its business, a bus that is gone ends
+    /// the process.
+    fn start_ingest(&self, config: IngestConfig, bus: &Arc<dyn Bus>) {
+        let (clock, shutdown) = (self.clock.clone(), self.shutdown.clone());
+        let figures = IngestMetrics::new(&self.metrics);
+        let ingest = fantail_ingest::run(config, Arc::clone(bus), clock, figures, shutdown.clone());
+        tokio::spawn(async move {
+            if let Err(error) = ingest.await {
+                tracing::error!(%error, "ingest ended");
+                shutdown.begin("ingest failed");
+            }
+        });
     }
-}
 
-/// Waits until every configured instrument is on the bus, so that the first client finds its
-/// channels.
-async fn announced(mut consumer: Box<dyn Consumer>, symbols: u64) -> anyhow::Result<()> {
-    let topic = TopicName::from_static(record::INSTRUMENT);
-    let everything = async {
-        loop {
-            let mut count = 0;
-            for partition in 0..consumer.partitions(&topic)? {
-                count += consumer.end_offset(&topic, partition)?;
-            }
-            if count >= symbols {
-                return anyhow::Ok(());
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    let outcome = tokio::time::timeout(ANNOUNCE_MAX, everything).await;
-    outcome.context("ingest did not announce its instruments")?
-}
-
-/// Waits until the gateway knows what is on the bus: a client that connects at once must find its
-/// channels.
-async fn caught_up(readiness: &Readiness) -> anyhow::Result<()> {
-    let ready = async {
-        while !readiness.is_ready() {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    let outcome = tokio::time::timeout(ANNOUNCE_MAX, ready).await;
-    outcome.map_err(|_| anyhow::anyhow!("not ready in time: {}", readiness.missing().join(", ")))
+    async fn start_gateway(
+        &self,
+        config: GatewayConfig,
+        bus: &Arc<dyn Bus>,
+    ) -> anyhow::Result<Gateway> {
+        let dependencies = Dependencies {
+            consumer: bus.consumer().context("the bus")?,
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            closes: self.closes.clone(),
+            readiness: self.readiness.clone(),
+            shutdown: self.shutdown.clone(),
+        };
+        Gateway::start(config, dependencies).await.context("gateway")
+    }
 }
 
 /// One crypto provider for the whole process; a second install is no mistake.

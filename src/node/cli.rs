@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fantail_wire::client::Encoding;
 
+use crate::config::Role;
+
 /// Fantail: one connection to each exchange in, tens of thousands of WebSockets out.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, arg_required_else_help = true)]
@@ -30,6 +32,8 @@ pub enum Command {
     Token(TokenArgs),
     /// Check a configuration and say everything that is wrong with it.
     CheckConfig(ConfigArgs),
+    /// Play the exchanges on a loopback port, for nodes that are not to need the internet.
+    Simulate(SimulateArgs),
     /// Make or check the topics in Kafka that the configuration asks for.
     Topics(TopicsArgs),
 }
@@ -69,20 +73,36 @@ pub struct ConfigArgs {
 /// `fantail run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// What this process does [default: what `role` in the configuration says, else all].
+    #[arg(long, value_enum)]
+    pub role: Option<Role>,
+    /// Print one JSON line for scripts: {"page","ws","admin","role","pid"}; "page" and "ws" are
+    /// null where nobody can connect.
+    #[arg(long)]
+    pub json: bool,
     /// Where the configuration comes from.
     #[command(flatten)]
     pub config: ConfigArgs,
 }
 
-/// `fantail demo`.
+/// `fantail simulate`.
 #[derive(Debug, Clone, Args)]
-pub struct DemoArgs {
-    /// Address of the page and the stream; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-    /// Address of the admin listener (metrics, health); port 0 picks a free one.
+pub struct SimulateArgs {
+    /// Address to listen on; port 0 picks a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub admin: SocketAddr,
+    pub listen: SocketAddr,
+    /// What is traded.
+    #[command(flatten)]
+    pub markets: MarketArgs,
+    /// Print one JSON line for scripts: {"set","binance","coinbase","pid"}; "set" holds the
+    /// KEY=VALUE flags that point a node at it.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Simulated markets.
+#[derive(Debug, Clone, Args)]
+pub struct MarketArgs {
     /// The same seed makes the same markets.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -99,6 +119,20 @@ pub struct DemoArgs {
     /// dropped connection, to show how they are survived.
     #[arg(long)]
     pub calm: bool,
+}
+
+/// `fantail demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Address of the page and the stream; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Address of the admin listener (metrics, health); port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub admin: SocketAddr,
+    /// What is traded.
+    #[command(flatten)]
+    pub markets: MarketArgs,
     /// Print one JSON line for scripts: {"page","ws","admin","token","channels","pid"}.
     #[arg(long)]
     pub json: bool,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use fantail_bus::kafka::{KafkaConfig, KafkaSection};
 use fantail_bus::{Retention, TopicName, TopicSpec};
 use fantail_gateway::GatewayConfig;
@@ -27,6 +28,8 @@ const DEFAULT_FILE: &str = "fantail.toml";
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawConfig {
+    /// What this process does.
+    pub role: Role,
     /// The public listener.
     pub listen: ListenSection,
     /// The private listener.
@@ -43,6 +46,43 @@ pub struct RawConfig {
     pub venues: RawVenues,
     /// Logs.
     pub log: LogSection,
+}
+
+/// What a process does. Both in one need no Kafka; apart, it is what they meet at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Ingest and gateway.
+    #[default]
+    All,
+    /// Venues to bus.
+    Ingest,
+    /// Bus to clients.
+    Gateway,
+}
+
+impl Role {
+    /// Its word in configuration and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Ingest => "ingest",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    /// Whether it tails venues.
+    #[must_use]
+    pub const fn ingests(self) -> bool {
+        matches!(self, Self::All | Self::Ingest)
+    }
+
+    /// Whether clients connect to it.
+    #[must_use]
+    pub const fn serves(self) -> bool {
+        matches!(self, Self::All | Self::Gateway)
+    }
 }
 
 /// `[admin]`.
@@ -127,6 +167,8 @@ impl Default for LogSection {
 /// What the node is to do.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
+    /// What this process does.
+    pub role: Role,
     /// Bus to clients.
     pub gateway: GatewayConfig,
     /// Venues to bus.
@@ -168,8 +210,13 @@ impl RawConfig {
             BusKind::Embedded => BusConfig::Embedded,
             BusKind::Kafka => BusConfig::Kafka(Box::new(self.bus.kafka.meaning(&mut problems))),
         };
+        if self.role != Role::All && self.bus.kind == BusKind::Embedded {
+            let reason = "alone: an embedded bus ends at its process";
+            let fix = "write bus.kind = \"kafka\", or role = \"all\"";
+            problems.push("role", self.role.as_str(), reason, fix);
+        }
         problems.into_result()?;
-        Ok(NodeConfig { gateway, ingest, admin, bus, topics })
+        Ok(NodeConfig { role: self.role, gateway, ingest, admin, bus, topics })
     }
 
     /// How to log, with everything secret registered so that no line shows it.

@@ -3,12 +3,11 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use fantail_gateway::auth::{KeyAlgorithm, KeySection, MintRequest, SigningKey, mint};
-use fantail_ingest::simulator::{SeededConfig, Simulator, SimulatorConfig, Source, Symbol, Venue};
+use fantail_ingest::simulator::{SeededConfig, Simulator, Source, Symbol, Venue};
 use fantail_model::Kind;
 use fantail_ops::clock::Clock;
 use fantail_ops::logging::{self, LogHandle};
@@ -17,8 +16,9 @@ use fantail_ops::shutdown::Shutdown;
 
 use crate::announce::Announcement;
 use crate::assemble::{Node, assemble};
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, MarketArgs};
 use crate::config::RawConfig;
+use crate::simulate;
 
 /// `iss` and `aud` of the demo's own tokens.
 const ISSUER: &str = "fantail-demo";
@@ -31,6 +31,8 @@ const CONNECTIONS_PER_IP: u32 = 50_000;
 pub struct Stage {
     /// The node.
     pub node: Node,
+    /// Where clients connect.
+    pub addr: SocketAddr,
     /// The venues.
     pub simulator: Simulator,
     /// A token that permits every channel.
@@ -75,14 +77,19 @@ pub async fn start(
     shutdown: Shutdown,
     logs: LogHandle,
 ) -> anyhow::Result<Stage> {
-    let source = Source::Seeded(SeededConfig {
-        seed: args.seed,
-        symbols: usize::from(args.symbols),
-        trades_per_s: args.trades_per_s,
-        book_updates_per_s: args.book_updates_per_s,
-        calm: args.calm,
-    });
+    let source = Source::Seeded(seeded(&args.markets));
     on_stage(source, (args.listen, args.admin), raw, shutdown, logs).await
+}
+
+/// Markets as asked for.
+pub(crate) fn seeded(markets: &MarketArgs) -> SeededConfig {
+    SeededConfig {
+        seed: markets.seed,
+        symbols: usize::from(markets.symbols),
+        trades_per_s: markets.trades_per_s,
+        book_updates_per_s: markets.book_updates_per_s,
+        calm: markets.calm,
+    }
 }
 
 /// Starts any simulation and a node against it.
@@ -94,14 +101,8 @@ pub(crate) async fn on_stage(
     logs: LogHandle,
 ) -> anyhow::Result<Stage> {
     let clock = Clock::system();
-    let wall = clock.clone();
-    let simulation = SimulatorConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        source,
-        wall_us: Arc::new(move || wall.wall_micros()),
-    };
-    let simulator =
-        Simulator::start(simulation, shutdown.token()).await.context("the simulator")?;
+    let nobody_else = SocketAddr::from(([127, 0, 0, 1], 0));
+    let simulator = simulate::start(nobody_else, source, &clock, &shutdown).await?;
     play_venues(&mut raw, &simulator);
     raw.listen.addr = listen.to_string();
     raw.admin.addr = admin.to_string();
@@ -115,21 +116,18 @@ pub(crate) async fn on_stage(
     let config = raw.meaning(Default::default())?;
     let channels = channels(simulator.symbols(), &config);
     let node = assemble(config, clock, shutdown, logs).await?;
-    Ok(Stage { node, simulator, token, channels })
+    let addr = node.addr().context("a demo serves clients: role must be all")?;
+    Ok(Stage { node, addr, simulator, token, channels })
 }
 
 /// Points the ingest at the simulator, for every symbol it plays.
 fn play_venues(raw: &mut RawConfig, simulator: &Simulator) {
     let endpoints = simulator.endpoints();
-    let symbols = |venue| {
-        let of_venue = simulator.symbols().iter().filter(move |symbol| symbol.venue == venue);
-        of_venue.map(|symbol| symbol.canonical.clone()).collect::<Vec<_>>()
-    };
     let binance = &mut raw.venues.binance;
-    binance.symbols = symbols(Venue::Binance);
+    binance.symbols = simulate::symbols(simulator, Venue::Binance);
     (binance.ws, binance.rest) = (Some(endpoints.binance_ws), Some(endpoints.binance_rest));
     let coinbase = &mut raw.venues.coinbase;
-    coinbase.symbols = symbols(Venue::Coinbase);
+    coinbase.symbols = simulate::symbols(simulator, Venue::Coinbase);
     (coinbase.ws, coinbase.rest) = (Some(endpoints.coinbase_ws), Some(endpoints.coinbase_rest));
 }
 
@@ -184,7 +182,7 @@ fn channels(symbols: &[Symbol], config: &crate::config::NodeConfig) -> Vec<Strin
 impl Stage {
     pub(crate) fn announcement(&self) -> Announcement {
         Announcement {
-            public: self.node.addr(),
+            public: self.addr,
             admin: self.node.admin(),
             token: self.token.clone(),
             channels: self.channels.clone(),

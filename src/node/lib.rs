@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod replay;
 pub mod run;
+pub mod simulate;
 pub mod tap;
 pub mod testing;
 pub mod token;

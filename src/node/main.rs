@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             Command::Tap(args) => fantail_node::tap::run(args).await,
             Command::Token(args) => fantail_node::token::run(&args),
             Command::CheckConfig(args) => fantail_node::run::check(&args),
+            Command::Simulate(args) => fantail_node::simulate::run(args).await,
             Command::Topics(args) => fantail_node::topics::run(args).await,
         }
     });

@@ -11,7 +11,7 @@ use fantail_ops::config::Problems;
 use fantail_ops::logging::{self, LogConfig, LogHandle, LogOutput};
 pub use fantail_ops::shutdown::Shutdown;
 
-use crate::cli::{ConfigArgs, DemoArgs, ReplayArgs, Speed};
+use crate::cli::{ConfigArgs, DemoArgs, MarketArgs, ReplayArgs, Speed};
 use crate::config::RawConfig;
 use crate::demo::{self, Stage};
 use crate::replay;
@@ -25,11 +25,13 @@ pub fn demo_args() -> DemoArgs {
     DemoArgs {
         listen: ANY_PORT,
         admin: ANY_PORT,
-        seed: 7,
-        symbols: 2,
-        trades_per_s: 20.0,
-        book_updates_per_s: 20.0,
-        calm: true,
+        markets: MarketArgs {
+            seed: 7,
+            symbols: 2,
+            trades_per_s: 20.0,
+            book_updates_per_s: 20.0,
+            calm: true,
+        },
         json: true,
         config: ConfigArgs::default(),
     }

@@ -36,7 +36,7 @@ fn files(folder: &str, names: &[&str]) -> Option<Vec<PathBuf>> {
 /// Plays the files to one client per encoding; the JSON client's history goes to the judge.
 async fn play(files: Vec<PathBuf>, speed: Speed) -> anyhow::Result<(Vec<Vec<Seen>>, Vec<String>)> {
     let (stage, gate, shutdown) = testing::replay(files, speed, &PATIENT).await?;
-    let addr = stage.node.addr();
+    let addr = stage.addr;
     let played = Arc::new(AtomicBool::new(false));
     let mut readers = Vec::new();
     for encoding in Encoding::ALL {

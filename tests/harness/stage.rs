@@ -27,7 +27,7 @@ impl Server {
     /// What could not be started, or did not come up.
     pub async fn start(set: &[&str]) -> anyhow::Result<Self> {
         let (stage, shutdown) = testing::demo(testing::demo_args(), set).await?;
-        let addr = stage.node.addr();
+        let addr = stage.addr;
         let live = wait::until(PATIENCE, async || {
             let (_, body) = http::get(addr, "/v1/status").await.ok()?;
             let answer: Value = serde_json::from_str(&body).ok()?;
@@ -41,7 +41,7 @@ impl Server {
     /// The public address.
     #[must_use]
     pub fn addr(&self) -> std::net::SocketAddr {
-        self.stage.node.addr()
+        self.stage.addr
     }
 
     /// The admin address.
