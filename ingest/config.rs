@@ -41,6 +41,8 @@ pub struct RawVenue {
     pub stale_after: HumanDuration,
     /// REST weight (or requests) spent per minute at most.
     pub rest_weight_per_minute: Option<u32>,
+    /// Groups its symbols are divided into, each owned by one ingest worker.
+    pub groups: u32,
 }
 
 /// What ingest runs.
@@ -82,6 +84,8 @@ pub struct VenueConfig {
     pub stale_after: Duration,
     /// REST weight spent per minute at most.
     pub rest_weight_per_minute: u32,
+    /// Groups its symbols are divided into; at least 1.
+    pub groups: u32,
 }
 
 impl Default for RawVenue {
@@ -95,6 +99,7 @@ impl Default for RawVenue {
             candles: vec!["1m".to_owned()],
             stale_after: HumanDuration::from_secs(5),
             rest_weight_per_minute: None,
+            groups: 1,
         }
     }
 }
@@ -132,6 +137,14 @@ impl IngestConfig {
     }
 }
 
+impl IngestConfig {
+    /// How many parts of the work different workers can own; at least 1.
+    #[must_use]
+    pub fn units(&self) -> u32 {
+        u32::try_from(crate::unit::units(self).len()).unwrap_or(u32::MAX).max(1)
+    }
+}
+
 struct Reader<'a> {
     kind: VenueKind,
     problems: &'a mut Problems,
@@ -149,6 +162,10 @@ impl Reader<'_> {
             let fix = "write at most 100000, or 0 for all the venue gives";
             self.wrong("book_depth", raw.book_depth, "is too deep", fix);
         }
+        if !(1..=limits::GROUPS_MAX).contains(&raw.groups) {
+            let fix = "write 1 to 64: about as many as there are ingest workers";
+            self.wrong("groups", raw.groups, "is out of range", fix);
+        }
         let stale_after = raw.stale_after.get();
         if stale_after < Duration::from_secs(1) || stale_after > Duration::from_secs(3_600) {
             self.wrong("stale_after", raw.stale_after, "is out of range", "write 1s to 1h");
@@ -163,6 +180,7 @@ impl Reader<'_> {
             candles: self.candles(raw),
             stale_after,
             rest_weight_per_minute: weight,
+            groups: raw.groups.clamp(1, limits::GROUPS_MAX),
         })
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fantail_model::{InstrumentState, Micros, State, Status};
+use fantail_model::{Kind, Micros, State, Status};
 use fantail_ops::clock::Clock;
 use fantail_ops::shutdown::Shutdown;
 use tokio::sync::mpsc;
@@ -22,16 +22,22 @@ use crate::limits;
 use crate::market::Market;
 use crate::metrics::FeedMetrics;
 use crate::publisher::Publisher;
-use crate::rest::{Answer, Content, Purpose, Rest, RestError};
+use crate::rest::{Answer, Purpose, Rest};
 use crate::status::Link;
-use crate::venue::{Fact, Listed, Message, Unreadable, Venue};
+use crate::venue::{Fact, Message, Unreadable, Venue};
 
+mod answers;
+mod listing;
 mod timers;
 pub(crate) use timers::Timers;
 
 /// A feed, ready to run.
 pub(crate) struct Feed {
     pub(crate) venue: Arc<dyn Venue>,
+    /// Which group of the venue's symbols.
+    pub(crate) group: u32,
+    /// Whether it tells how the venue as a whole is doing.
+    pub(crate) leads: bool,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
     pub(crate) metrics: FeedMetrics,
@@ -46,6 +52,15 @@ pub(crate) struct Feed {
     pub(crate) timers: Timers,
 }
 
+/// Why a feed ended, where nothing is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was told to.
+    Told,
+    /// The bus took records and lost them: only a new epoch tells readers so.
+    Lost,
+}
+
 /// A connection as its feed knows it.
 pub(crate) struct ConnectionState {
     pub(crate) orders: mpsc::Sender<Order>,
@@ -53,8 +68,19 @@ pub(crate) struct ConnectionState {
 }
 
 impl Feed {
-    /// Runs until shutdown.
-    pub(crate) async fn run(mut self) -> Result<(), IngestError> {
+    /// What another owner left: every channel is told, and trades are looked for.
+    pub(crate) fn take_over(&mut self, last_trades: &HashMap<String, u64>) {
+        for index in 0..self.markets.len() {
+            self.with_market(index, |market, outlet| {
+                let channel = market.instrument.channels.iter().find(|it| it.kind == Kind::Trade);
+                let last = channel.and_then(|it| last_trades.get(&it.to_string())).copied();
+                market.taken_over(last, outlet);
+            });
+        }
+    }
+
+    /// Runs until it is told to end, or has to start again.
+    pub(crate) async fn run(mut self) -> Result<Ended, IngestError> {
         let shutdown = self.shutdown.clone();
         let _guard = shutdown.guard("feed");
         let mut ticks = tokio::time::interval(limits::TICK);
@@ -62,13 +88,16 @@ impl Feed {
         let mut batch = Vec::with_capacity(limits::INBOUND_BATCH);
         self.settle_all();
         while !self.publisher.is_closed() {
+            if self.publisher.lost() > 0 {
+                return Ok(Ended::Lost);
+            }
             tokio::select! {
-                () = shutdown.begun() => return Ok(()),
+                () = shutdown.begun() => return Ok(Ended::Told),
                 _ = ticks.tick() => self.tick(),
                 Some(answer) = self.answers.recv() => self.answer(answer),
                 count = self.inbound.recv_many(&mut batch, limits::INBOUND_BATCH) => {
                     if count == 0 {
-                        return Ok(()); // every connection has ended: so has the process
+                        return Ok(Ended::Told); // every connection has ended: so has the process
                     }
                     batch.drain(..).for_each(|inbound| self.inbound(inbound));
                 }
@@ -141,6 +170,7 @@ impl Feed {
             self.with_market(index, Market::connected);
             self.ask_for_book(index);
             self.ask_for_candles(index);
+            self.ask_for_trades(index);
         }
         self.settle_venue();
     }
@@ -156,123 +186,12 @@ impl Feed {
         self.settle_venue();
     }
 
-    fn answer(&mut self, answer: Answer) {
-        let Answer { purpose, rx, result } = answer;
-        if let Err(error) = &result {
-            self.metrics.rest_failures.inc();
-            if let Some(retry_after) = error.retry_after {
-                self.rest.hold(retry_after);
-            }
-        }
-        match purpose {
-            Purpose::Instruments => self.instruments(result),
-            Purpose::Snapshot { market } => self.snapshot(market, rx, result),
-            Purpose::Candles { market, builder } => {
-                if let Ok(Content::Candles(candles)) = result
-                    && let Some(newest) = candles.into_iter().next()
-                {
-                    self.with_market(market, |market, outlet| market.seed(builder, newest, outlet));
-                }
-            }
-        }
-    }
-
-    fn snapshot(&mut self, index: usize, rx: Micros, result: Result<Content, RestError>) {
-        if let Some(market) = self.markets.get_mut(index) {
-            market.ask.returned();
-        }
-        match result {
-            Ok(Content::Snapshot(snapshot)) => {
-                self.with_market(index, |market, outlet| market.snapshot(snapshot, rx, outlet));
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let symbol = self.markets.get(index).map(|market| &market.instrument.symbol);
-                tracing::warn!(venue = %self.venue.id(), ?symbol, %error, "no book snapshot");
-                let reason = error.to_string();
-                self.with_market(index, |market, out| market.snapshot_failed(&reason, out));
-            }
-        }
-        self.ask_for_book(index);
-    }
-
-    fn instruments(&mut self, result: Result<Content, RestError>) {
-        let now = self.clock.monotonic();
-        match result {
-            Ok(Content::Instruments(listed)) => {
-                self.timers.instruments_came(now);
-                self.list(&listed);
-            }
-            Ok(_) => {}
-            Err(error) => {
-                self.timers.instruments_failed(now);
-                tracing::warn!(venue = %self.venue.id(), %error, "instruments unknown");
-            }
-        }
-    }
-
-    /// What the venue lists decides names, steps and states of our markets.
-    fn list(&mut self, listed: &[Listed]) {
-        let by_symbol: HashMap<_, _> = listed.iter().map(|l| (&l.symbol, l)).collect();
-        let mut renamed = Vec::new();
-        for index in 0..self.markets.len() {
-            let Some(market) = self.markets.get_mut(index) else { continue };
-            let before = market.instrument.clone();
-            let instrument = &mut market.instrument;
-            market.condition.unlisted = None;
-            match by_symbol.get(&instrument.symbol) {
-                Some(listed) => {
-                    (instrument.tick, instrument.lot) = (listed.tick, listed.lot);
-                    instrument.state = listed.state;
-                    if instrument.native != listed.native {
-                        instrument.native.clone_from(&listed.native);
-                        renamed.push(market.connection);
-                    }
-                }
-                None => {
-                    let (venue, symbol) = (&instrument.venue, &instrument.symbol);
-                    let reason = format!("{venue} does not list {symbol}");
-                    if instrument.state != InstrumentState::Delisted {
-                        tracing::error!(%venue, %symbol, "the venue does not list this symbol");
-                    }
-                    instrument.state = InstrumentState::Delisted;
-                    market.condition.unlisted = Some(reason);
-                }
-            }
-            if before != market.instrument {
-                let now = Micros(self.clock.wall_micros());
-                self.publisher.instrument(&market.instrument, now);
-            }
-            self.with_market(index, Market::settle);
-        }
-        self.rename(renamed);
-    }
-
-    /// Native names differ from what was guessed: subscribe again under the right ones.
-    fn rename(&mut self, mut connections: Vec<usize>) {
-        if connections.is_empty() {
-            return;
-        }
-        let natives = self.markets.iter().enumerate();
-        self.by_native =
-            natives.map(|(index, market)| (market.instrument.native.clone(), index)).collect();
-        connections.dedup();
-        for connection in connections {
-            let carried = self.carried_by(connection).into_iter();
-            let natives: Vec<String> = carried
-                .filter_map(|index| Some(self.markets.get(index)?.instrument.native.clone()))
-                .collect();
-            let subscribe = self.venue.subscribe(&natives);
-            self.order(connection, Order::Renew(Some(subscribe)));
-        }
-    }
-
     fn tick(&mut self) {
         let now = self.clock.monotonic();
         let due = self.timers.due(now);
         if due.heartbeat {
             let wall = Micros(self.clock.wall_micros());
-            self.publisher.heartbeat(self.venue.id(), wall);
+            self.publisher.heartbeat(self.venue.id(), self.group, wall);
         }
         if due.instruments {
             self.rest.ask(Purpose::Instruments, self.venue.instruments());
@@ -317,6 +236,15 @@ impl Feed {
         }
     }
 
+    fn ask_for_trades(&mut self, index: usize) {
+        let now = self.clock.monotonic();
+        let Some(market) = self.markets.get_mut(index) else { return };
+        if market.wants_trades(now) {
+            let request = self.venue.trades(&market.instrument.native);
+            self.rest.ask(Purpose::Trades { market: index }, request);
+        }
+    }
+
     /// An order that finds no room is lost; what needed it asks again by its own timer.
     fn order(&self, connection: usize, order: Order) {
         let Some(state) = self.connections.get(connection) else { return };
@@ -351,7 +279,9 @@ impl Feed {
         let wall = Micros(self.clock.wall_micros());
         let now = self.clock.monotonic();
         let (publisher, metrics) = (&mut self.publisher, &self.metrics);
-        self.status.tell(status, &mut Outlet { publisher, metrics, now, wall });
+        if self.leads {
+            self.status.tell(status, &mut Outlet { publisher, metrics, now, wall });
+        }
         for state in [State::Live, State::Stale, State::Resync, State::Down] {
             let word = state.as_str();
             let count = self.markets.iter().filter(|market| market.state() == word).count();

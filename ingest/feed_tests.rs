@@ -4,3 +4,4 @@
 mod harness;
 mod recorded;
 mod seeded;
+mod takeover;

@@ -45,5 +45,6 @@ fn config(kind: VenueKind, id: &str) -> Option<VenueConfig> {
         candles: vec![],
         stale_after: Duration::from_secs(5),
         rest_weight_per_minute: 1_000,
+        groups: 1,
     })
 }

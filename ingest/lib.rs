@@ -5,7 +5,8 @@
 //! records (`fantail_wire::record`) on that bus: events of `trade`, `bbo`, `ticker`, `book`,
 //! `candle` and `status` channels, instruments, and a heartbeat a second per venue.
 //!
-//! One feed (a task) per venue owns all of its state: parse → sync → books → sequencer → publisher
+//! Workers share the units of work through a group of the bus: `ownership` says what is ours,
+//! `worker` runs it. One feed (a task) per unit owns all of its state: parse → sync → books → sequencer → publisher
 //! run in it, without a lock. Connections and REST requests are tasks of their own and reach it by
 //! bounded queues. It knows no client and no gateway.
 //!
@@ -20,7 +21,14 @@ mod rest;
 mod feed;
 mod startup;
 
+mod epochs;
+mod last_trades;
+mod ownership;
+mod unit;
+mod worker;
+
 mod ask;
+mod backfill;
 mod books;
 mod candles;
 mod channels;
@@ -48,10 +56,9 @@ mod feed_tests;
 
 use std::sync::Arc;
 
-use fantail_bus::{Bus, OpenError};
+use fantail_bus::{Bus, ConsumeError, MembershipError, OpenError};
 use fantail_ops::clock::Clock;
 use fantail_ops::shutdown::Shutdown;
-use tokio::task::JoinSet;
 
 pub use config::{IngestConfig, RawVenue, RawVenues, VenueConfig, VenueKind};
 pub use metrics::IngestMetrics;
@@ -72,13 +79,23 @@ pub enum IngestError {
     /// TLS can't be set up.
     #[error("TLS can't be set up: {0}")]
     Tls(String),
+    /// What other owners said can't be read.
+    #[error("the bus can't be read: {0}")]
+    Read(#[from] ConsumeError),
+    /// The group of ingest workers can't be joined.
+    #[error(transparent)]
+    Group(#[from] MembershipError),
+    /// No thread.
+    #[error("no thread could be started: {0}")]
+    Thread(std::io::Error),
     /// A bug in a feed.
     #[error("a feed panicked: {0}")]
     Panicked(String),
 }
 
-/// Runs a feed for every configured venue until shutdown, or until one can't go on. Producers are
-/// opened on `bus`, one per venue. Needs a tokio runtime with time and I/O.
+/// Runs a feed for every unit (a venue, or a group of its symbols) that the group of ingest workers
+/// deals to this one, until shutdown or until a feed can't go on. Alone, that is all of them.
+/// Producers are opened on `bus`, one per feed. Needs a tokio runtime with time and I/O.
 ///
 /// # Errors
 /// See [`IngestError`].
@@ -92,24 +109,15 @@ pub async fn run(
     // WebSocket connections use the process's TLS provider; whoever set one first is right.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let _guard = shutdown.guard("ingest");
-    let mut feeds = JoinSet::new();
-    for venue in config.venues {
-        let producer = bus.producer()?;
-        let dependencies = startup::Dependencies {
-            clock: clock.clone(),
-            metrics: metrics.venue(venue.id.as_str()),
-            shutdown: shutdown.clone(),
-        };
-        let feed = startup::feed(venue, config.format, producer, dependencies)?;
-        feeds.spawn(feed.run());
-    }
-    while let Some(ended) = feeds.join_next().await {
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) if shutdown.has_begun() => {}
-            Ok(Err(error)) => return Err(error),
-            Err(join) => return Err(IngestError::Panicked(join.to_string())),
-        }
-    }
-    Ok(())
+    let units = unit::units(&config);
+    let owned = {
+        let (bus, units) = (Arc::clone(&bus), units.clone());
+        let (clock, shutdown) = (clock.clone(), shutdown.clone());
+        // Joining a group asks the bus, which may take its time.
+        let joining = move || ownership::start(&*bus, units, clock, shutdown);
+        let joined = tokio::task::spawn_blocking(joining).await;
+        joined.map_err(|error| IngestError::Panicked(error.to_string()))??
+    };
+    let shared = worker::Shared { bus, format: config.format, clock, metrics, shutdown };
+    worker::Worker::new(shared, units).run(owned).await
 }

@@ -81,3 +81,27 @@ pub(crate) const BAD_FRAME_LOG_BYTES: usize = 200;
 pub(crate) const INSTRUMENTS_EVERY: Duration = Duration::from_secs(3_600);
 /// A trade id this far below the last one is no repetition: the venue has renumbered.
 pub(crate) const TRADE_RENUMBERED: u64 = 1_000_000;
+/// How far back heartbeats are read for the epochs of earlier owners. Whoever has been silent for
+/// longer is outbid by the clock.
+pub(crate) const EPOCHS_BACK_MICROS: i64 = 10 * 60 * 1_000_000;
+/// Heartbeats taken at once.
+pub(crate) const EPOCHS_BATCH: usize = 1_000;
+/// And their bytes.
+pub(crate) const EPOCHS_BATCH_BYTES: usize = 1 << 20;
+/// Looks for heartbeats that are known to be there, and how long each waits: a broker that does
+/// not bring them within that is away, and so is the group.
+pub(crate) const CATCH_UP_LOOKS: usize = 100;
+/// See [`CATCH_UP_LOOKS`].
+pub(crate) const CATCH_UP_WAIT: Duration = Duration::from_millis(20);
+/// One look at the group: what a starting feed may lose, and how soon a lost one is noticed.
+pub(crate) const GROUP_LOOK: Duration = Duration::from_millis(100);
+/// How long live trades wait for those of the past at a change of owner. One REST answer takes
+/// some hundred milliseconds.
+pub(crate) const BACKFILL_WAIT: Duration = Duration::from_secs(5);
+/// Live trades of one symbol that wait for it.
+pub(crate) const BACKFILL_HELD_MAX: usize = 10_000;
+/// Records of a partition read back for the last trades of an earlier owner. A symbol that traded
+/// so long ago tells the change as a gap.
+pub(crate) const LAST_TRADES_BACK: u64 = 20_000;
+/// Groups a venue may be divided into: each has connections and a share of the REST budget.
+pub(crate) const GROUPS_MAX: u32 = 64;

@@ -4,9 +4,12 @@
 //! Input: facts, the connection's fate, REST answers, time. Output: drafts to the publisher, and
 //! [`BookAsk`], what it wants from the venue. It does no I/O.
 
-use fantail_model::{Bbo, Body, Candle, CandleInterval, Instrument, Kind, Micros, Ticker, Trade};
+use std::time::Duration;
+
+use fantail_model::{Bbo, Body, Candle, CandleInterval, Instrument, Kind, Micros, Ticker};
 
 use crate::ask::BookAsk;
+use crate::backfill::{Backfill, Heard};
 use crate::books::{BookOutcome, KeptBook};
 use crate::candles::CandleBuilder;
 use crate::channels::{Channels, Outlet};
@@ -14,7 +17,10 @@ use crate::publisher::Draft;
 use crate::sequencer::SlotId;
 use crate::status::{Condition, Link, Pulse};
 use crate::trail::{TradeTrail, Verdict};
-use crate::venue::{BadInput, Derives, Fact, Snapshot, Unreadable};
+use crate::venue::{BadInput, Derives, Fact, PastTrade, Snapshot, Unreadable};
+
+/// Why events between two owners' epochs are missing.
+const OWNER_CHANGE: &str = "owner_change";
 
 /// One symbol of a venue.
 pub(crate) struct Market {
@@ -29,6 +35,7 @@ pub(crate) struct Market {
     pulse: Pulse,
     book: KeptBook,
     trail: TradeTrail,
+    backfill: Backfill,
     last_bbo: Option<(Bbo, Option<u64>)>,
     outcomes: Vec<BookOutcome>,
 }
@@ -56,9 +63,48 @@ impl Market {
             pulse,
             book,
             trail: TradeTrail::default(),
+            backfill: Backfill::Idle,
             last_bbo: None,
             outcomes: Vec::new(),
         }
+    }
+
+    /// Another owner published it before, its last trade under this number if that is known. What
+    /// happened in between is told as lost, but for trades that can be asked for.
+    pub(crate) fn taken_over(&mut self, last_trade: Option<u64>, outlet: &mut Outlet<'_>) {
+        for kind in [Kind::Book, Kind::Bbo, Kind::Ticker, Kind::Candle] {
+            self.channels.gap(kind, OWNER_CHANGE, outlet);
+        }
+        match last_trade {
+            Some(last) => {
+                self.trail = TradeTrail::after(last);
+                self.backfill = Backfill::Wanted;
+            }
+            None => self.channels.gap(Kind::Trade, OWNER_CHANGE, outlet),
+        }
+    }
+
+    /// Whether the venue is to be asked for trades of the past, now that it is connected.
+    pub(crate) fn wants_trades(&mut self, now: Duration) -> bool {
+        self.backfill.begin(now)
+    }
+
+    /// Trades of the past came, oldest first, or none will: what was held back follows them.
+    pub(crate) fn past_trades(
+        &mut self,
+        trades: Vec<PastTrade>,
+        rx: Micros,
+        outlet: &mut Outlet<'_>,
+    ) {
+        let held = self.backfill.end();
+        let last = self.trail.last();
+        for PastTrade { number, trade, ts } in trades {
+            // Those before the earlier owner's last one are no news.
+            if last.is_none_or(|last| number > last) {
+                self.trade(Heard { number, trade, ts, rx, earlier: false }, outlet);
+            }
+        }
+        held.into_iter().for_each(|heard| self.trade(heard, outlet));
     }
 
     /// Its connection is subscribed.
@@ -92,7 +138,10 @@ impl Market {
         match fact {
             Fact::Trade { number, trade, ts, earlier } => {
                 outlet.metrics.fact(Kind::Trade, ts.filter(|_| !earlier).map(|ts| rx.since(ts)));
-                self.trade(number, trade, (ts, rx), earlier, outlet);
+                let heard = Heard { number, trade, ts, rx, earlier };
+                if let Some(heard) = self.backfill.hold(heard) {
+                    self.trade(heard, outlet);
+                }
             }
             Fact::Bbo { bbo, vseq, ts } => {
                 outlet.metrics.fact(Kind::Bbo, ts.map(|ts| rx.since(ts)));
@@ -114,7 +163,7 @@ impl Market {
             Fact::Snapshot(snapshot) => self.snapshot(snapshot, rx, outlet),
             Fact::Candle { length, candle, ts } => {
                 outlet.metrics.fact(Kind::Candle, ts.map(|ts| rx.since(ts)));
-                self.candle(length, candle, (ts, rx), outlet);
+                self.publish_candle(length, candle, (ts, rx), outlet);
             }
             Fact::Alive => outlet.metrics.fact(Kind::Status, None),
         }
@@ -166,6 +215,9 @@ impl Market {
 
     /// Time passed.
     pub(crate) fn tick(&mut self, outlet: &mut Outlet<'_>) {
+        if self.backfill.is_over(outlet.now) {
+            self.past_trades(Vec::new(), outlet.wall, outlet);
+        }
         let is_up = self.condition.link == Link::Up && self.condition.unlisted.is_none();
         if is_up && !self.condition.quiet && self.pulse.is_quiet(outlet.now) {
             self.condition.quiet = true;
@@ -206,14 +258,8 @@ impl Market {
         self.condition.book().state.as_str()
     }
 
-    fn trade(
-        &mut self,
-        number: u64,
-        trade: Trade,
-        (ts, rx): (Option<Micros>, Micros),
-        earlier: bool,
-        outlet: &mut Outlet<'_>,
-    ) {
+    fn trade(&mut self, heard: Heard, outlet: &mut Outlet<'_>) {
+        let Heard { number, trade, ts, rx, earlier } = heard;
         let verdict = self.trail.see(number, earlier);
         if let Verdict::After(reason) = verdict {
             self.channels.gap(Kind::Trade, reason, outlet);
@@ -264,16 +310,6 @@ impl Market {
     ) {
         let draft = Draft { ts, rx, vseq: None, reset: false, body: Body::Ticker(ticker) };
         outlet.publisher.publish(self.channels.ticker.slot, draft);
-    }
-
-    fn candle(
-        &mut self,
-        length: CandleInterval,
-        candle: Candle,
-        times: (Option<Micros>, Micros),
-        outlet: &mut Outlet<'_>,
-    ) {
-        self.publish_candle(length, candle, times, outlet);
     }
 
     fn publish_candle(

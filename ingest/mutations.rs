@@ -43,6 +43,7 @@ fn config(kind: VenueKind, id: &str) -> VenueConfig {
         candles: vec![],
         stale_after: std::time::Duration::from_secs(5),
         rest_weight_per_minute: 1_000,
+        groups: 1,
     }
 }
 

@@ -129,10 +129,16 @@ impl Publisher {
         self.send_side(topic, partition, key, value, now);
     }
 
+    /// Accepted records that never reached the bus, since the start: positions given away that no
+    /// reader will see.
+    pub(crate) fn lost(&self) -> u64 {
+        self.producer.lost()
+    }
+
     /// The feed's sign of life.
-    pub(crate) fn heartbeat(&mut self, venue: &VenueId, now: Micros) {
+    pub(crate) fn heartbeat(&mut self, venue: &VenueId, group: u32, now: Micros) {
         let epoch = self.sequencer.epoch();
-        let beat = FeedHeartbeat { venue: venue.clone(), epoch, time: now };
+        let beat = FeedHeartbeat { venue: venue.clone(), group, epoch, time: now };
         let topic = TopicName::from_static(record::CONTROL);
         let key = Bytes::copy_from_slice(venue.as_str().as_bytes());
         let partition = self.partition(&topic, &key);

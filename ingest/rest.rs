@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::IngestError;
 use crate::connection::Pace;
 use crate::limits;
-use crate::venue::{Listed, Request, Snapshot, Venue};
+use crate::venue::{Listed, PastTrade, Request, Snapshot, Venue};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) enum Purpose {
     Instruments,
     /// The book of a market.
     Snapshot { market: usize },
+    /// The newest trades of a market.
+    Trades { market: usize },
     /// Candles for one of a market's builders.
     Candles { market: usize, builder: usize },
 }
@@ -48,6 +50,7 @@ pub(crate) enum Content {
     Instruments(Vec<Listed>),
     Snapshot(Snapshot),
     Candles(Vec<Candle>),
+    Trades(Vec<PastTrade>),
 }
 
 /// A request that brought nothing: the venue's fault or the network's; it is asked again.
@@ -133,6 +136,7 @@ fn read(venue: &dyn Venue, purpose: Purpose, body: &str) -> Result<Content, Rest
     let read = match purpose {
         Purpose::Instruments => venue.read_instruments(body).map(Content::Instruments),
         Purpose::Snapshot { .. } => venue.read_snapshot(body).map(Content::Snapshot),
+        Purpose::Trades { .. } => venue.read_trades(body).map(Content::Trades),
         Purpose::Candles { .. } => venue.read_candles(body).map(Content::Candles),
     };
     read.map_err(|error| RestError::new(format!("unreadable answer: {error}")))

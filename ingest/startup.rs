@@ -26,30 +26,32 @@ use crate::publisher::Publisher;
 use crate::rest::Rest;
 use crate::sequencer::Sequencer;
 use crate::status::{Link, Pulse};
+use crate::unit::Unit;
 use crate::venue::Venue;
 use crate::venue::binance::Binance;
 use crate::venue::coinbase::Coinbase;
 
 /// What a feed takes from the process.
 pub(crate) struct Dependencies {
+    pub(crate) producer: Box<dyn Producer>,
+    pub(crate) sequencer: Sequencer,
     pub(crate) clock: Clock,
     pub(crate) metrics: FeedMetrics,
     pub(crate) shutdown: Shutdown,
 }
 
-/// Builds a venue's feed and starts its connections.
+/// Builds a unit's feed and starts its connections.
 pub(crate) fn feed(
-    config: VenueConfig,
+    unit: Unit,
     format: RecordFormat,
-    producer: Box<dyn Producer>,
     dependencies: Dependencies,
 ) -> Result<Feed, IngestError> {
-    let Dependencies { clock, metrics, shutdown } = dependencies;
+    let Dependencies { producer, sequencer, clock, metrics, shutdown } = dependencies;
+    let Unit { group, leads, venue: config } = unit;
     let venue: Arc<dyn Venue> = match config.kind {
         VenueKind::Binance => Arc::new(Binance::new(&config)),
         VenueKind::Coinbase => Arc::new(Coinbase::new(&config)),
     };
-    let sequencer = Sequencer::new(None, clock.wall_micros());
     let mut publisher = Publisher::new(producer, sequencer, format, metrics.clone());
     let status = OpenChannel::new(&mut publisher, &Channel::status(venue.id().clone(), None));
     let markets = markets(&config, &*venue, &mut publisher, clock.monotonic());
@@ -67,6 +69,8 @@ pub(crate) fn feed(
     let by_native = by_native.map(|(at, market)| (market.instrument.native.clone(), at)).collect();
     Ok(Feed {
         venue,
+        group,
+        leads,
         clock,
         shutdown,
         metrics,

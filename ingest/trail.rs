@@ -8,7 +8,8 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub(crate) struct TradeTrail {
     last: Option<u64>,
-    reconnected: bool,
+    /// What a hole found next is due to, if not to the venue.
+    cause: Option<&'static str>,
     /// Trades that came but could not be read, already told.
     told: u64,
 }
@@ -25,9 +26,19 @@ pub(crate) enum Verdict {
 }
 
 impl TradeTrail {
+    /// Goes on where another owner's trades end.
+    pub(crate) fn after(last: u64) -> Self {
+        Self { last: Some(last), cause: Some("owner_change"), told: 0 }
+    }
+
+    /// The last trade seen.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.last
+    }
+
     /// A new connection: a hole now has another reason.
     pub(crate) fn reconnected(&mut self) {
-        self.reconnected = self.last.is_some();
+        self.cause = self.cause.or(self.last.map(|_| "reconnect"));
     }
 
     /// A trade came that could not be read; its loss is told already.
@@ -38,18 +49,18 @@ impl TradeTrail {
     /// A trade came. `earlier` says that it happened before we listened.
     pub(crate) fn see(&mut self, number: u64, earlier: bool) -> Verdict {
         let told = std::mem::take(&mut self.told);
-        let reason = if self.reconnected { "reconnect" } else { "sequence" };
+        let reason = self.cause.unwrap_or("sequence");
         let Some(last) = self.last else {
             self.last = Some(number);
             return if earlier { Verdict::Known } else { Verdict::Next };
         };
         if number <= last && last - number < limits::TRADE_RENUMBERED {
             self.told = told;
-            self.reconnected &= !earlier;
+            self.cause = self.cause.filter(|_| !earlier);
             return Verdict::Known;
         }
         self.last = Some(number);
-        self.reconnected = false;
+        self.cause = None;
         if number < last || number - last - 1 > told {
             return Verdict::After(reason);
         }

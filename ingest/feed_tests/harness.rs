@@ -1,11 +1,13 @@
 //! A simulator, an ingest and a reader of what it publishes, started and stopped together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fantail_bus::{
-    Bus, Consumer, Delivered, EmbeddedBus, Offset, Retention, Start, TopicName, TopicSpec,
+    self as bus, Bus, Consumer, Delivered, EmbeddedBus, Headers, Offset, Retention, Start,
+    TopicName, TopicSpec, stable_partition,
 };
 use fantail_model::{Body, Book, Event, Instrument, Kind, State};
 use fantail_ops::clock::Clock;
@@ -28,7 +30,16 @@ pub(super) struct Harness {
     consumer: Box<dyn Consumer>,
     metrics: Metrics,
     shutdown: Shutdown,
-    ingest: JoinHandle<Result<(), IngestError>>,
+    bus: Arc<EmbeddedBus>,
+    config: IngestConfig,
+    clock: Clock,
+    workers: Vec<Option<Ingest>>,
+}
+
+/// One worker.
+struct Ingest {
+    shutdown: Shutdown,
+    task: JoinHandle<Result<(), IngestError>>,
 }
 
 /// All that was published, with the chain of every channel checked as it came.
@@ -71,9 +82,51 @@ impl Harness {
         let build = BuildInfo { version: "test", commit: "test", role: "ingest".to_owned() };
         let metrics = Metrics::new(build, &clock);
         let figures = IngestMetrics::new(&metrics);
-        let run = crate::run(config, Arc::new(bus), clock, figures, shutdown.clone());
-        let ingest = tokio::spawn(run);
-        Self { simulator, ledger: Ledger::default(), consumer, metrics, shutdown, ingest }
+        let bus = Arc::new(bus);
+        let (ledger, workers) = (Ledger::default(), Vec::new());
+        let mut harness =
+            Self { simulator, ledger, consumer, metrics, shutdown, bus, config, clock, workers };
+        harness.work(figures);
+        harness
+    }
+
+    fn work(&mut self, figures: IngestMetrics) {
+        let (shutdown, bus) = (self.shutdown.part(), Arc::clone(&self.bus));
+        let (config, clock) = (self.config.clone(), self.clock.clone());
+        let task = tokio::spawn(crate::run(config, bus, clock, figures, shutdown.clone()));
+        self.workers.push(Some(Ingest { shutdown, task }));
+    }
+
+    /// Starts one more worker on the same bus.
+    pub(super) fn join(&mut self) {
+        let build = BuildInfo { version: "test", commit: "test", role: "ingest".to_owned() };
+        self.work(IngestMetrics::new(&Metrics::new(build, &self.clock)));
+    }
+
+    /// Fills the end of a channel's partition with records that are none of its events.
+    pub(super) fn bury(&self, channel: &str) {
+        let topic = TopicName::from_static(record::topic(Kind::Trade));
+        let key = Bytes::copy_from_slice(record::key(channel).as_bytes());
+        let partition = stable_partition(&key, PARTITIONS);
+        let mut producer = self.bus.producer().unwrap();
+        for _ in 0..2 * crate::limits::LAST_TRADES_BACK {
+            let record = bus::Record {
+                topic: topic.clone(),
+                partition,
+                key: key.clone(),
+                value: None,
+                headers: Headers::none(),
+                timestamp_micros: self.clock.wall_micros(),
+            };
+            producer.send(record).unwrap();
+        }
+    }
+
+    /// Ends one worker, by the order they were started.
+    pub(super) async fn leave(&mut self, worker: usize) {
+        let ingest = self.workers[worker].take().unwrap();
+        ingest.shutdown.begin("test");
+        ingest.task.await.unwrap().unwrap();
     }
 
     pub(super) fn faults(&self) -> Faults {
@@ -101,7 +154,9 @@ impl Harness {
 
     pub(super) async fn stop(self) -> Ledger {
         self.shutdown.begin("test");
-        self.ingest.await.unwrap().unwrap();
+        for ingest in self.workers.into_iter().flatten() {
+            ingest.task.await.unwrap().unwrap();
+        }
         self.ledger
     }
 }
@@ -126,8 +181,11 @@ impl Ledger {
         let events = self.events.entry(channel.clone()).or_default();
         match events.last() {
             None => assert!(event.reset && event.prev == 0 && event.position.seq == 1, "{channel}"),
+            Some(last) if event.position.epoch < last.position.epoch => return, // fenced
+            Some(last) if event.position.epoch > last.position.epoch => {
+                assert!(event.reset && event.prev == 0 && event.position.seq == 1, "{channel}");
+            }
             Some(last) => {
-                assert_eq!(event.position.epoch, last.position.epoch, "{channel}");
                 assert_eq!(event.position.seq, last.position.seq + 1, "{channel}");
                 assert_eq!(event.prev, last.position.seq, "{channel}");
             }
@@ -146,6 +204,21 @@ impl Ledger {
 
     pub(super) fn of(&self, channel: &str) -> &[Event] {
         self.events.get(channel).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many epochs a channel has had.
+    pub(super) fn epochs(&self, channel: &str) -> usize {
+        let epochs = self.of(channel).iter().map(|event| event.position.epoch);
+        epochs.collect::<BTreeSet<_>>().len()
+    }
+
+    /// The venue's ids of a channel's trades.
+    pub(super) fn trade_ids(&self, channel: &str) -> Vec<u64> {
+        let id = |event: &Event| match &event.body {
+            Body::Trade(trade) => trade.id.parse().ok(),
+            _ => None,
+        };
+        self.of(channel).iter().filter_map(id).collect()
     }
 
     /// Events of a channel that are facts of the market.
@@ -216,6 +289,7 @@ fn topics() -> Vec<TopicSpec> {
         partitions: PARTITIONS,
         retention: Retention::bytes(256 << 20),
         compacted: [record::INSTRUMENT, record::SNAPSHOT].contains(&name),
+        at_least: false,
     };
     names().into_iter().map(spec).collect()
 }

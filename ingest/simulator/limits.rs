@@ -63,7 +63,7 @@ pub(super) const LEVELS_HIGH: usize = 1_300;
 /// Levels a side below which updates add only.
 pub(super) const LEVELS_LOW: usize = 1_050;
 /// Trades and closed candles a seeded market remembers for REST.
-pub(super) const HISTORY_LEN: usize = 500;
+pub(super) const HISTORY_LEN: usize = 1_000;
 /// Events of one market in one tick; a rate beyond it is cut, not queued.
 pub(super) const STEPS_PER_TICK_MAX: u32 = 10_000;
 /// The seeded market moves every 10 ms.

@@ -46,6 +46,10 @@ pub(crate) trait Venue: Send + Sync + 'static {
     fn candles(&self, native: &str, length: CandleInterval) -> Option<Request>;
     /// Reads that answer, newest first.
     fn read_candles(&self, body: &str) -> Result<Vec<Candle>, Unreadable>;
+    /// How to ask for the newest trades.
+    fn trades(&self, native: &str) -> Request;
+    /// Reads that answer, oldest first.
+    fn read_trades(&self, body: &str) -> Result<Vec<PastTrade>, Unreadable>;
     /// What the stream has and what must be made here.
     fn derives(&self) -> Derives;
 }
@@ -135,6 +139,15 @@ pub(crate) enum Fact {
     Candle { length: CandleInterval, candle: Candle, ts: Option<Micros> },
     /// A sign of life.
     Alive,
+}
+
+/// A trade told by REST.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PastTrade {
+    /// Its id as a number, consecutive per symbol.
+    pub(crate) number: u64,
+    pub(crate) trade: Trade,
+    pub(crate) ts: Option<Micros>,
 }
 
 /// A change of a book: absolute sizes.

@@ -7,6 +7,7 @@
 
 mod cases;
 mod delivery;
+mod groups;
 mod starts;
 
 use std::time::Duration;
@@ -53,11 +54,17 @@ const FLUSH: Duration = Duration::from_secs(20);
 const KEEP: Retention = Retention::bytes(64 * 1024 * 1024);
 
 fn topic(partitions: u32) -> Vec<TopicSpec> {
-    vec![TopicSpec { name: TOPIC, partitions, retention: KEEP, compacted: false }]
+    vec![TopicSpec { name: TOPIC, partitions, retention: KEEP, compacted: false, at_least: false }]
 }
 
 fn compacted() -> Vec<TopicSpec> {
-    vec![TopicSpec { name: COMPACTED, partitions: 1, retention: KEEP, compacted: true }]
+    vec![TopicSpec {
+        name: COMPACTED,
+        partitions: 1,
+        retention: KEEP,
+        compacted: true,
+        at_least: false,
+    }]
 }
 
 fn record(partition: u32, key: &str, value: &str) -> Record {

@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fantail_ops::clock::Clock;
 
 use crate::consumer::{ConsumeError, Consumer};
 use crate::limits;
+use crate::membership::Membership;
 use crate::metrics::BusMetrics;
 use crate::producer::Producer;
 use crate::topic::{TopicError, TopicName, TopicSpec};
@@ -20,6 +21,7 @@ mod bell;
 mod compacted;
 mod consumer;
 mod log;
+mod membership;
 mod partition;
 mod producer;
 #[cfg(test)]
@@ -40,6 +42,9 @@ struct Shared {
     metrics: Arc<BusMetrics>,
     clock: Clock,
     closed: AtomicBool,
+    groups: Arc<membership::Groups>,
+    /// Members so far, so that each has its own number.
+    members: AtomicU64,
 }
 
 impl EmbeddedBus {
@@ -62,7 +67,8 @@ impl EmbeddedBus {
         }
         let metrics = Arc::new(BusMetrics::default());
         let closed = AtomicBool::new(false);
-        Ok(Self { shared: Arc::new(Shared { topics, metrics, clock, closed }) })
+        let (groups, members) = (Arc::default(), AtomicU64::new(0));
+        Ok(Self { shared: Arc::new(Shared { topics, metrics, clock, closed, groups, members }) })
     }
 
     /// The bus's counters.
@@ -87,6 +93,17 @@ impl Bus for EmbeddedBus {
     fn consumer(&self) -> Result<Box<dyn Consumer>, OpenError> {
         self.shared.check_open()?;
         Ok(Box::new(consumer::EmbeddedConsumer::new(Arc::clone(&self.shared))))
+    }
+
+    fn membership(&self, group: &str, topic: &TopicName) -> Result<Box<dyn Membership>, OpenError> {
+        self.shared.check_open()?;
+        let partitions = self.shared.topics.get(topic).map(|all| all.len() as u32);
+        let partitions = partitions
+            .ok_or_else(|| OpenError::Unreachable(format!("there is no topic {topic}")))?;
+        let number = self.shared.members.fetch_add(1, Ordering::Relaxed);
+        let groups = Arc::clone(&self.shared.groups);
+        let joined = membership::EmbeddedMembership::join(groups, group, partitions, number);
+        Ok(Box::new(joined))
     }
 }
 

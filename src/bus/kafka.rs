@@ -4,8 +4,9 @@
 //! counters. Input: producers' records. Output: the same records to every consumer of every
 //! process. This file and those in `kafka/` are the only ones that name the client library.
 //!
-//! Kafka is used as a log and nothing else: a consumer is told where to start, belongs to no group
-//! and commits nothing, so no rebalance ever touches it. `Earliest`, `Latest` and `Time` become
+//! Records travel through it as through a log: a consumer is told where to start, belongs to no
+//! group and commits nothing, so no rebalance ever touches it. Groups only share out work
+//! (`membership`). `Earliest`, `Latest` and `Time` become
 //! numbers when they are assigned; retention may pass such a number before it is read, which is
 //! told like any other offset that is not kept.
 
@@ -16,8 +17,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use fantail_ops::clock::Clock;
 
 use crate::consumer::Consumer;
+use crate::membership::Membership;
 use crate::metrics::BusMetrics;
 use crate::producer::Producer;
+use crate::topic::TopicName;
 use crate::{Bus, OpenError};
 
 mod assignment;
@@ -29,6 +32,7 @@ mod context;
 mod delivered;
 mod figures;
 mod limits;
+mod membership;
 mod places;
 mod producer;
 #[cfg(test)]
@@ -109,6 +113,12 @@ impl Bus for KafkaBus {
         self.shared.check_open()?;
         let name = self.shared.consumer_name();
         Ok(Box::new(consumer::KafkaConsumer::open(Arc::clone(&self.shared), &name)?))
+    }
+
+    fn membership(&self, group: &str, topic: &TopicName) -> Result<Box<dyn Membership>, OpenError> {
+        self.shared.check_open()?;
+        let shared = Arc::clone(&self.shared);
+        Ok(Box::new(membership::KafkaMembership::join(shared, group, topic)?))
     }
 }
 

@@ -4,8 +4,8 @@
 //! ([`Producer`], [`Consumer`]) everything above is written against, and its two homes: in process
 //! ([`embedded`]) and on Apache Kafka ([`kafka`]). Input: bytes with a topic, a partition and a
 //! key. Output: the same bytes, in order per partition, to every consumer that assigned it. It
-//! deliberately does not parse values, does not import `model` or `wire`, has no consumer groups
-//! and commits no offsets: a consumer always says where it starts.
+//! deliberately does not parse values, does not import `model` or `wire`, and commits no offsets: a
+//! consumer always says where it starts. Groups ([`Membership`]) share out work, never records.
 #![forbid(unsafe_code)]
 
 pub mod consumer;
@@ -15,6 +15,7 @@ pub mod embedded;
 pub mod headers;
 pub mod kafka;
 pub mod limits;
+pub mod membership;
 pub mod metrics;
 pub mod partitioner;
 pub mod producer;
@@ -25,6 +26,7 @@ pub use consumer::{ConsumeError, Consumer, Offset, Start, Waker};
 pub use embedded::EmbeddedBus;
 pub use headers::{Headers, HeadersError};
 pub use kafka::KafkaBus;
+pub use membership::{Held, Membership, MembershipError};
 pub use metrics::BusMetrics;
 pub use partitioner::stable_partition;
 pub use producer::{FlushError, Producer, SendError};
@@ -47,6 +49,12 @@ pub trait Bus: Send + Sync {
     /// # Errors
     /// When the implementation can't be reached or has been closed.
     fn consumer(&self) -> Result<Box<dyn Consumer>, OpenError>;
+
+    /// Joins a group whose members share the partitions of a topic among them.
+    ///
+    /// # Errors
+    /// When the implementation can't be reached or has been closed, or there is no such topic.
+    fn membership(&self, group: &str, topic: &TopicName) -> Result<Box<dyn Membership>, OpenError>;
 }
 
 /// Why a producer or consumer could not be opened. An operator's matter, never a client's.

@@ -106,6 +106,9 @@ pub struct TopicSpec {
     /// Keep only the last record of each key (a tombstone deletes the key). Offsets then have
     /// holes; `retention.bytes` stays a hard bound.
     pub compacted: bool,
+    /// More partitions than said are fine, and fewer may be added to: of topics whose partitions
+    /// are shared out and hold no keys' order.
+    pub at_least: bool,
 }
 
 impl TopicSpec {

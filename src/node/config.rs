@@ -205,7 +205,7 @@ impl RawConfig {
         );
         let ingest = IngestConfig::from_raw(&self.venues, &mut problems);
         let admin = self.admin.meaning(&mut problems);
-        let topics = self.bus.topics(&mut problems);
+        let topics = self.bus.topics(ingest.units(), &mut problems);
         let bus = match self.bus.kind {
             BusKind::Embedded => BusConfig::Embedded,
             BusKind::Kafka => BusConfig::Kafka(Box::new(self.bus.kafka.meaning(&mut problems))),
@@ -253,7 +253,9 @@ impl AdminSection {
 }
 
 impl BusSection {
-    fn topics(&self, problems: &mut Problems) -> Vec<TopicSpec> {
+    /// The control topic has a partition for each unit of ingest's work: whoever holds it owns the
+    /// unit.
+    fn topics(&self, units: u32, problems: &mut Problems) -> Vec<TopicSpec> {
         if !(1..=1_024).contains(&self.partitions) {
             let fix = "write 1 to 1024; 4 suits a single process";
             problems.push("bus.partitions", self.partitions, "is out of range", fix);
@@ -269,9 +271,14 @@ impl BusSection {
             [(record::CONTROL, false), (record::INSTRUMENT, true), (record::SNAPSHOT, true)];
         let spec = |(name, compacted)| TopicSpec {
             name: TopicName::from_static(name),
-            partitions: self.partitions.clamp(1, 1_024),
+            partitions: if name == record::CONTROL {
+                units
+            } else {
+                self.partitions.clamp(1, 1_024)
+            },
             retention,
             compacted,
+            at_least: name == record::CONTROL,
         };
         events.chain(others).map(spec).collect()
     }

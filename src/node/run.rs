@@ -60,16 +60,16 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 pub fn check(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let (raw, problems) = RawConfig::load(args);
     let config = raw.meaning(problems)?;
-    println!("the configuration is good");
+    print_line("the configuration is good");
     for venue in &config.ingest.venues {
         let symbols: Vec<&str> = venue.symbols.iter().map(|symbol| symbol.as_str()).collect();
-        println!("  {}: {}", venue.id, symbols.join(" "));
+        print_line(&format!("  {}: {}", venue.id, symbols.join(" ")));
     }
     if config.ingest.venues.is_empty() {
-        println!("  note: no symbols are configured, so `run` has nothing to serve");
+        print_line("  note: no symbols are configured, so there is nothing to ingest");
     }
     if config.gateway.auth.admits_nobody() {
-        println!("  note: no keys and no anonymous access: nobody can connect");
+        print_line("  note: no keys and no anonymous access: nobody can connect");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use fantail_bus::kafka::topics;
 
+use crate::announce::print_line;
 use crate::cli::{TopicsAction, TopicsArgs};
 use crate::config::{BusConfig, RawConfig};
 
@@ -26,8 +27,8 @@ pub async fn run(args: TopicsArgs) -> anyhow::Result<ExitCode> {
     });
     let made = work.await.context("asking the brokers")??;
     for name in &made {
-        println!("made {name}");
+        print_line(&format!("made {name}"));
     }
-    println!("{count} topics are as configured");
+    print_line(&format!("{count} topics are as configured"));
     Ok(ExitCode::SUCCESS)
 }

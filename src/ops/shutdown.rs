@@ -46,6 +46,13 @@ impl Shutdown {
         self.inner.token.cancel();
     }
 
+    /// The end of a part: it begins with the whole's, or by itself. Guards of a part keep only it.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        let inner = Inner { token: self.inner.token.child_token(), ..Inner::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
     /// Whether the end has begun. For threads that can't await; one atomic read.
     #[must_use]
     pub fn has_begun(&self) -> bool {
@@ -175,6 +182,16 @@ mod tests {
         shutdown.begun().await;
         assert!(shutdown.has_begun() && shutdown.token().is_cancelled());
         assert_eq!(shutdown.reason(), Some("first"));
+    }
+
+    #[tokio::test]
+    async fn a_part_ends_with_the_whole_or_alone() {
+        let whole = Shutdown::new();
+        let (first, second) = (whole.part(), whole.part());
+        first.begin("alone");
+        assert!(first.has_begun() && !second.has_begun() && !whole.has_begun());
+        whole.begin("all");
+        second.begun().await;
     }
 
     #[tokio::test]

@@ -66,6 +66,8 @@ pub enum RecordRef<'a> {
 pub struct FeedHeartbeat {
     /// The venue.
     pub venue: VenueId,
+    /// Which group of the venue's symbols; 0 where they are not divided.
+    pub group: u32,
     /// The epoch its owner publishes with.
     pub epoch: u64,
     /// When it was sent.

@@ -137,6 +137,18 @@ pub(super) struct DepthAnswer<'a> {
     pub(super) asks: Vec<(&'a str, &'a str)>,
 }
 
+/// GET /api/v3/trades, oldest first: `[{"id":28457,"price":"4.00000100","qty":"12.00000000",
+/// "quoteQty":"48.000012","time":1499865549590,"isBuyerMaker":true,"isBestMatch":true}]`
+#[derive(Deserialize)]
+pub(super) struct PastTradeData<'a> {
+    pub(super) id: u64,
+    pub(super) price: &'a str,
+    pub(super) qty: &'a str,
+    pub(super) time: i64,
+    #[serde(rename = "isBuyerMaker")]
+    pub(super) buyer_is_maker: bool,
+}
+
 /// GET /api/v3/exchangeInfo: `{"symbols":[{…}],…}`
 #[derive(Deserialize)]
 pub(super) struct ExchangeInfo<'a> {

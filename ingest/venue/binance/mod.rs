@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use fantail_model::{Candle, CandleInterval, Symbol, VenueId};
 
-use super::{BookSync, Derives, Listed, Message, Policy, Request, Snapshot, Unreadable, Venue};
+use super::{
+    BookSync, Derives, Listed, Message, PastTrade, Policy, Request, Snapshot, Unreadable, Venue,
+};
 use crate::config::VenueConfig;
 
 mod messages;
@@ -104,6 +106,14 @@ impl Venue for Binance {
 
     fn read_candles(&self, _body: &str) -> Result<Vec<Candle>, Unreadable> {
         Ok(Vec::new())
+    }
+
+    fn trades(&self, native: &str) -> Request {
+        urls::trades(&self.rest, native)
+    }
+
+    fn read_trades(&self, body: &str) -> Result<Vec<PastTrade>, Unreadable> {
+        parse::past_trades(body)
     }
 
     fn derives(&self) -> Derives {

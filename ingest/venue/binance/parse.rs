@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::messages::{
-    BookTickerData, DepthAnswer, DepthData, ExchangeInfo, Frame, KlineData, SymbolInfo, TickerData,
-    TradeData,
+    BookTickerData, DepthAnswer, DepthData, ExchangeInfo, Frame, KlineData, PastTradeData,
+    SymbolInfo, TickerData, TradeData,
 };
-use crate::venue::{Delta, Fact, Listed, Message, Snapshot, Unreadable};
+use crate::venue::{Delta, Fact, Listed, Message, PastTrade, Snapshot, Unreadable};
 
 /// Reads one frame of a combined stream.
 pub(super) fn frame(text: &str) -> Result<Message<'_>, Unreadable> {
@@ -135,6 +135,22 @@ pub(super) fn snapshot(body: &str) -> Result<Snapshot, Unreadable> {
     let answer: DepthAnswer<'_> = read(body)?;
     let levels = BookChange { bids: levels(&answer.bids)?, asks: levels(&answer.asks)? };
     Ok(Snapshot { last_id: Some(answer.last_update_id), levels, ts: None })
+}
+
+/// GET /api/v3/trades, oldest first.
+pub(super) fn past_trades(body: &str) -> Result<Vec<PastTrade>, Unreadable> {
+    let rows: Vec<PastTradeData<'_>> = read(body)?;
+    rows.iter().map(past_trade).collect()
+}
+
+fn past_trade(row: &PastTradeData<'_>) -> Result<PastTrade, Unreadable> {
+    let trade = Trade {
+        id: row.id.to_string(),
+        price: positive(row.price)?,
+        size: positive(row.qty)?,
+        side: if row.buyer_is_maker { Side::Sell } else { Side::Buy },
+    };
+    Ok(PastTrade { number: row.id, trade, ts: Some(Micros::from_millis(row.time)) })
 }
 
 /// GET /api/v3/exchangeInfo. Names outside the symbol grammar are left out.

@@ -58,6 +58,13 @@ pub(super) fn depth(base: &str, native: &str, book_depth: usize) -> Request {
     Request { url: format!("{base}/api/v3/depth?symbol={symbol}&limit={limit}"), weight }
 }
 
+/// The newest 1,000 trades.
+pub(super) fn trades(base: &str, native: &str) -> Request {
+    let base = base.trim_end_matches('/');
+    let symbol = escape(native);
+    Request { url: format!("{base}/api/v3/trades?symbol={symbol}&limit=1000"), weight: 25 }
+}
+
 /// Percent-encodes what is not plain: symbols may be non-ASCII.
 fn escape(native: &str) -> String {
     let mut out = String::with_capacity(native.len());

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use fantail_model::{Candle, CandleInterval, Symbol, VenueId};
 
-use super::{BookSync, Derives, Listed, Message, Policy, Request, Snapshot, Unreadable, Venue};
+use super::{
+    BookSync, Derives, Listed, Message, PastTrade, Policy, Request, Snapshot, Unreadable, Venue,
+};
 use crate::config::VenueConfig;
 
 mod messages;
@@ -101,6 +103,14 @@ impl Venue for Coinbase {
 
     fn read_candles(&self, body: &str) -> Result<Vec<Candle>, Unreadable> {
         parse::candles(body)
+    }
+
+    fn trades(&self, native: &str) -> Request {
+        urls::trades(&self.rest, native)
+    }
+
+    fn read_trades(&self, body: &str) -> Result<Vec<PastTrade>, Unreadable> {
+        parse::past_trades(body)
     }
 
     fn derives(&self) -> Derives {

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use super::messages::{
     CandleRow, Head, MatchData, ProductData, SnapshotData, TickerData, UpdateData,
 };
-use crate::venue::{Delta, Fact, Listed, Message, Snapshot, Unreadable};
+use crate::venue::{Delta, Fact, Listed, Message, PastTrade, Snapshot, Unreadable};
 
 /// Reads one frame.
 pub(super) fn frame(text: &str) -> Result<Message<'_>, Unreadable> {
@@ -46,7 +46,12 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
 
 fn trade(text: &str, earlier: bool) -> Result<Fact, Unreadable> {
     let data: MatchData<'_> = read(text)?;
-    let trade = Trade {
+    let (number, ts) = (data.trade_id, Some(micros(data.time)?));
+    Ok(Fact::Trade { number, trade: taken(&data)?, ts, earlier })
+}
+
+fn taken(data: &MatchData<'_>) -> Result<Trade, Unreadable> {
+    Ok(Trade {
         id: data.trade_id.to_string(),
         price: positive(data.price)?,
         size: positive(data.size)?,
@@ -56,8 +61,18 @@ fn trade(text: &str, earlier: bool) -> Result<Fact, Unreadable> {
             "sell" => Side::Buy,
             _ => return Err(Unreadable::malformed("a side that is neither buy nor sell")),
         },
-    };
-    Ok(Fact::Trade { number: data.trade_id, trade, ts: Some(micros(data.time)?), earlier })
+    })
+}
+
+/// GET /products/X/trades: matches without their product, newest first.
+pub(super) fn past_trades(body: &str) -> Result<Vec<PastTrade>, Unreadable> {
+    let rows: Vec<MatchData<'_>> = read(body)?;
+    rows.into_iter().rev().map(past_trade).collect()
+}
+
+fn past_trade(data: MatchData<'_>) -> Result<PastTrade, Unreadable> {
+    let (number, ts) = (data.trade_id, Some(micros(data.time)?));
+    Ok(PastTrade { number, trade: taken(&data)?, ts })
 }
 
 fn ticker(text: &str) -> Result<Fact, Unreadable> {

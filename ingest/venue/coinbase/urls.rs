@@ -25,6 +25,12 @@ fn message(kind: &str, natives: &[String], channels: &[&str]) -> String {
     message.to_string()
 }
 
+/// The newest 1,000 trades.
+pub(super) fn trades(base: &str, native: &str) -> Request {
+    let base = base.trim_end_matches('/');
+    Request { url: format!("{base}/products/{native}/trades?limit=1000"), weight: 1 }
+}
+
 pub(super) fn products(base: &str) -> Request {
     Request { url: format!("{}/products", base.trim_end_matches('/')), weight: 1 }
 }

@@ -1,6 +1,6 @@
 //! The list of promises. Owns their names and order only.
 
-use super::{Case, delivery, starts};
+use super::{Case, delivery, groups, starts};
 
 /// Every promise, in reading order.
 pub const CASES: &[Case] = &[
@@ -21,4 +21,5 @@ pub const CASES: &[Case] = &[
     Case { name: "offset_out_of_range", run: starts::offset_out_of_range },
     Case { name: "retention_is_told", run: starts::retention_is_told },
     Case { name: "wake", run: starts::wake },
+    Case { name: "a_group_shares_out", run: groups::a_group_shares_out },
 ];

@@ -115,7 +115,13 @@ pub(super) fn retention_is_told(make: &Make<'_>) {
     const RECORD_BYTES: usize = 64 * 1024;
     const SENT: u64 = 160;
     let retention = Retention::bytes(1024 * 1024);
-    let bus = make(vec![TopicSpec { name: TOPIC, partitions: 1, retention, compacted: false }]);
+    let bus = make(vec![TopicSpec {
+        name: TOPIC,
+        partitions: 1,
+        retention,
+        compacted: false,
+        at_least: false,
+    }]);
     let mut behind = consumer_from(bus.as_ref(), &TOPIC, Offset::Earliest);
     let value = incompressible(RECORD_BYTES);
     send_all(

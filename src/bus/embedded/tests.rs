@@ -18,7 +18,7 @@ const NOW: i64 = 1_700_000_000_000_000;
 
 fn spec(compacted: bool, bytes: u64, time_micros: i64) -> TopicSpec {
     let retention = Retention { bytes, time_micros };
-    TopicSpec { name: TOPIC, partitions: 1, retention, compacted }
+    TopicSpec { name: TOPIC, partitions: 1, retention, compacted, at_least: false }
 }
 
 fn record(key: &str, value: Option<&str>, timestamp_micros: i64) -> Record {

@@ -88,6 +88,24 @@ pub(super) fn consumer(config: &KafkaConfig, name: &str) -> ClientConfig {
     client
 }
 
+/// Takes part in a group and reads nothing it could use: short sessions, so that the work of a dead
+/// member is taken over within seconds, and as few moves as can be.
+pub(super) fn member(config: &KafkaConfig, group: &str) -> ClientConfig {
+    let mut client = base(config);
+    client
+        .set("group.id", group)
+        .set("group.protocol", "classic")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", limits::SESSION_TIMEOUT.as_millis().to_string())
+        .set("heartbeat.interval.ms", limits::HEARTBEAT_EVERY.as_millis().to_string())
+        .set("allow.auto.create.topics", "false")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "latest")
+        .set("statistics.interval.ms", "0");
+    client
+}
+
 /// Asks about topics and offsets; reads and writes nothing.
 pub(super) fn enquirer(config: &KafkaConfig) -> ClientConfig {
     let mut client = base(config);

@@ -30,6 +30,19 @@ pub(super) const SUSPICION_ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// still worth something.
 pub(super) const DELIVERY_WAIT: Duration = Duration::from_secs(60);
 
+/// How long a group waits for a member that says nothing before its work is given to others.
+pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a member says that it lives; a rebalance is noticed within it.
+pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
+
+/// One wait of a member's poll.
+pub(super) const MEMBER_POLL_SLICE: Duration = Duration::from_millis(100);
+
+/// A gap between two polls that means the whole process was paused: several slices, and well below
+/// the session timeout.
+pub(super) const PAUSE_NOTICED: Duration = Duration::from_secs(1);
+
 /// One look at whether a flush is done.
 pub(super) const FLUSH_SLICE: Duration = Duration::from_millis(1);
 

@@ -27,7 +27,7 @@ const FLUSH: Duration = Duration::from_secs(20);
 
 fn spec(name: TopicName, partitions: u32) -> TopicSpec {
     let retention = Retention::bytes(64 * 1024 * 1024);
-    TopicSpec { name, partitions, retention, compacted: false }
+    TopicSpec { name, partitions, retention, compacted: false, at_least: false }
 }
 
 fn record(topic: &TopicName, partition: u32, value: &str) -> Record {

@@ -5,7 +5,8 @@
 use std::fmt;
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, ConfigResource, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
 };
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::MetadataTopic;
@@ -55,9 +56,35 @@ pub fn create(config: &KafkaConfig, specs: &[TopicSpec]) -> Result<Vec<TopicName
         }
     }
     if !there.is_empty() {
+        grow(&admin, &there, &options)?;
         faults.extend(faults_of(&admin, &there)?);
     }
     if faults.is_empty() { Ok(made) } else { Err(TopicsError::Wrong(faults)) }
+}
+
+/// Adds partitions to topics that may have more and have too few. What is refused is found by the
+/// check that follows.
+fn grow(
+    admin: &AdminClient<AskingContext>,
+    specs: &[TopicSpec],
+    options: &AdminOptions,
+) -> Result<(), TopicsError> {
+    let away = |error| TopicsError::Unreachable(client::told(&error));
+    let metadata = admin.inner().fetch_metadata(None, limits::ANSWER_WAIT).map_err(away)?;
+    let few = |spec: &&TopicSpec| {
+        let told = metadata.topics().iter().find(|told| told.name() == spec.name.as_str());
+        spec.at_least && told.is_some_and(|told| told.partitions().len() < spec.partitions as usize)
+    };
+    let count = |spec: &TopicSpec| usize::try_from(spec.partitions).unwrap_or(usize::MAX);
+    let wanted: Vec<_> = specs
+        .iter()
+        .filter(few)
+        .map(|spec| NewPartitions::new(spec.name.as_str(), count(spec)))
+        .collect();
+    if !wanted.is_empty() {
+        wait_for(admin.create_partitions(&wanted, options)).map_err(away)?;
+    }
+    Ok(())
 }
 
 /// Checks that every topic is there, with the partitions and the cleanup policy specified.
@@ -215,7 +242,8 @@ fn shape_faults(
     let Some(told) = told else { return vec![Fault::Missing] };
     let mut faults = Vec::new();
     let found = u32::try_from(told.partitions().len()).unwrap_or(u32::MAX);
-    if found != spec.partitions {
+    let suits = found == spec.partitions || (spec.at_least && found > spec.partitions);
+    if !suits {
         faults.push(Fault::Partitions { wanted: spec.partitions, found });
     }
     match config {

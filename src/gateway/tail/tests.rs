@@ -57,6 +57,7 @@ impl Rig {
             partitions: 1,
             retention: Retention::bytes(256 * 1_024 * 1_024),
             compacted: false,
+            at_least: false,
         };
         let bus = EmbeddedBus::new(names.iter().map(|n| spec(n)).collect(), clock.clone()).unwrap();
         let mut consumer = bus.consumer().unwrap();
@@ -121,7 +122,7 @@ impl Rig {
 
     fn heartbeat(&mut self) {
         let (venue, time) = (VenueId::new("binance").unwrap(), Micros(WALL));
-        let heartbeat = FeedHeartbeat { venue, epoch: 1, time };
+        let heartbeat = FeedHeartbeat { venue, group: 0, epoch: 1, time };
         self.send(record::CONTROL, RecordRef::Heartbeat(&heartbeat));
     }
 

@@ -31,7 +31,7 @@ pub(super) fn records() -> Vec<(&'static str, &'static str, Record)> {
     ));
     let venue = VenueId::new("binance").unwrap();
     let time = Micros(1_790_000_000_123_456);
-    let heartbeat = FeedHeartbeat { venue, epoch: EPOCH, time };
+    let heartbeat = FeedHeartbeat { venue, group: 0, epoch: EPOCH, time };
     records.push(("heartbeat", "a feed owner is alive", Record::Heartbeat(heartbeat)));
     let instrument = |state, full: bool| {
         Record::Instrument(Instrument {

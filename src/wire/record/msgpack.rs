@@ -19,6 +19,8 @@ const HEAD_BYTES: usize = 2;
 struct HeartbeatForm<'a> {
     r#type: &'a str,
     venue: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    group: u32,
     epoch: u64,
     time: i64,
 }
@@ -26,6 +28,8 @@ struct HeartbeatForm<'a> {
 #[derive(Deserialize)]
 struct HeartbeatIn {
     venue: String,
+    #[serde(default)]
+    group: u32,
     epoch: u64,
     time: i64,
 }
@@ -63,14 +67,20 @@ enum StateIn {
     Delisted,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// Appends a record.
 pub(super) fn encode(record: RecordRef<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&[FIRST_BYTE, VERSION]);
     match record {
         RecordRef::Event { channel, event } => to_msgpack(&event_form(channel, event), out),
         RecordRef::Heartbeat(it) => {
-            let (venue, epoch, time) = (it.venue.as_str(), it.epoch, it.time.0);
-            to_msgpack(&HeartbeatForm { r#type: "feed_heartbeat", venue, epoch, time }, out);
+            let (venue, group, epoch, time) = (it.venue.as_str(), it.group, it.epoch, it.time.0);
+            let r#type = "feed_heartbeat";
+            to_msgpack(&HeartbeatForm { r#type, venue, group, epoch, time }, out);
         }
         RecordRef::Instrument(it) => to_msgpack(&instrument_form(it), out),
     }
@@ -92,8 +102,8 @@ fn read(map: &[u8]) -> Result<Record, String> {
         Type::FeedHeartbeat => {
             let it: HeartbeatIn = from_msgpack(map)?;
             let venue = VenueId::new(&it.venue).map_err(|error| error.to_string())?;
-            let (epoch, time) = (it.epoch, Micros(it.time));
-            Ok(Record::Heartbeat(FeedHeartbeat { venue, epoch, time }))
+            let (group, epoch, time) = (it.group, it.epoch, Micros(it.time));
+            Ok(Record::Heartbeat(FeedHeartbeat { venue, group, epoch, time }))
         }
         Type::Instrument => instrument(from_msgpack(map)?).map(Record::Instrument),
         _ => {

@@ -22,6 +22,7 @@ pub(super) fn encode(record: RecordRef<'_>, out: &mut Vec<u8>) {
             venue: heartbeat.venue.as_str().to_owned(),
             epoch: heartbeat.epoch,
             time: heartbeat.time.0,
+            group: heartbeat.group,
         }),
         RecordRef::Instrument(instrument) => Wire::Instrument(instrument_out(instrument)),
     };
@@ -43,6 +44,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         }
         Wire::Heartbeat(it) => Ok(Record::Heartbeat(FeedHeartbeat {
             venue: VenueId::new(&it.venue).map_err(RecordError::malformed)?,
+            group: it.group,
             epoch: it.epoch,
             time: Micros(it.time),
         })),

@@ -22,6 +22,7 @@ const TOPIC: TopicName = TopicName::from_static("mock.events");
 /// Cases of the contract the mock can't play, each with the reason. A real broker plays them all.
 const BEYOND_THE_MOCK: &[(&str, &str)] = &[
     ("retention_is_told", "the mock deletes by its own bounds, not the topic's"),
+    ("a_group_shares_out", "the mock's group never deals its member a partition"),
     ("start_by_time", "the mock finds no offsets by time"),
 ];
 
