@@ -45,6 +45,11 @@ impl OpenChannel {
         Self { slot: publisher.open(channel), told: Told::default() }
     }
 
+    /// What was told went nowhere.
+    pub(crate) fn forget_told(&mut self) {
+        self.told = Told::default();
+    }
+
     /// Publishes a status on a `status` channel if it is news.
     pub(crate) fn tell(&mut self, status: Status, outlet: &mut Outlet<'_>) {
         if let Some(status) = self.told.status(status) {
@@ -103,6 +108,15 @@ impl Channels {
         let rest = [&mut self.trade, &mut self.bbo, &mut self.ticker];
         for channel in rest.into_iter().chain(self.candles.iter_mut().map(|(_, open)| open)) {
             channel.tell_market(stream.clone(), condition, outlet);
+        }
+    }
+
+    /// What was told went nowhere: states are told as if for the first time.
+    pub(crate) fn forget_told(&mut self) {
+        let plain = [&mut self.trade, &mut self.bbo, &mut self.ticker, &mut self.book];
+        let candles = self.candles.iter_mut().map(|(_, open)| open);
+        for open in plain.into_iter().chain(candles).chain([&mut self.status]) {
+            open.forget_told();
         }
     }
 

@@ -43,6 +43,8 @@ pub struct RawVenue {
     pub rest_weight_per_minute: Option<u32>,
     /// Groups its symbols are divided into, each owned by one ingest worker.
     pub groups: u32,
+    /// Whether workers that don't own it keep a line open all the same, to take over at once.
+    pub standby: bool,
 }
 
 /// What ingest runs.
@@ -86,6 +88,8 @@ pub struct VenueConfig {
     pub rest_weight_per_minute: u32,
     /// Groups its symbols are divided into; at least 1.
     pub groups: u32,
+    /// Whether workers that don't own it keep a line open.
+    pub standby: bool,
 }
 
 impl Default for RawVenue {
@@ -100,6 +104,7 @@ impl Default for RawVenue {
             stale_after: HumanDuration::from_secs(5),
             rest_weight_per_minute: None,
             groups: 1,
+            standby: false,
         }
     }
 }
@@ -181,6 +186,7 @@ impl Reader<'_> {
             stale_after,
             rest_weight_per_minute: weight,
             groups: raw.groups.clamp(1, limits::GROUPS_MAX),
+            standby: raw.standby,
         })
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fantail_model::{Kind, Micros, State, Status};
+use fantail_model::{Micros, State, Status};
 use fantail_ops::clock::Clock;
 use fantail_ops::shutdown::Shutdown;
 use tokio::sync::mpsc;
@@ -28,7 +28,9 @@ use crate::venue::{Fact, Message, Unreadable, Venue};
 
 mod answers;
 mod listing;
+mod ownership;
 mod timers;
+pub(crate) use ownership::{LastTrades, Promotion};
 pub(crate) use timers::Timers;
 
 /// A feed, ready to run.
@@ -50,6 +52,8 @@ pub(crate) struct Feed {
     pub(crate) by_native: HashMap<String, usize>,
     pub(crate) status: OpenChannel,
     pub(crate) timers: Timers,
+    /// A standby hears here that it is the owner.
+    pub(crate) promotions: mpsc::Receiver<Promotion>,
 }
 
 /// Why a feed ended, where nothing is wrong with it.
@@ -68,17 +72,6 @@ pub(crate) struct ConnectionState {
 }
 
 impl Feed {
-    /// What another owner left: every channel is told, and trades are looked for.
-    pub(crate) fn take_over(&mut self, last_trades: &HashMap<String, u64>) {
-        for index in 0..self.markets.len() {
-            self.with_market(index, |market, outlet| {
-                let channel = market.instrument.channels.iter().find(|it| it.kind == Kind::Trade);
-                let last = channel.and_then(|it| last_trades.get(&it.to_string())).copied();
-                market.taken_over(last, outlet);
-            });
-        }
-    }
-
     /// Runs until it is told to end, or has to start again.
     pub(crate) async fn run(mut self) -> Result<Ended, IngestError> {
         let shutdown = self.shutdown.clone();
@@ -94,6 +87,7 @@ impl Feed {
             tokio::select! {
                 () = shutdown.begun() => return Ok(Ended::Told),
                 _ = ticks.tick() => self.tick(),
+                Some(promotion) = self.promotions.recv() => self.promoted(&promotion),
                 Some(answer) = self.answers.recv() => self.answer(answer),
                 count = self.inbound.recv_many(&mut batch, limits::INBOUND_BATCH) => {
                     if count == 0 {

@@ -46,5 +46,6 @@ fn config(kind: VenueKind, id: &str) -> Option<VenueConfig> {
         stale_after: Duration::from_secs(5),
         rest_weight_per_minute: 1_000,
         groups: 1,
+        standby: false,
     })
 }

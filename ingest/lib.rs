@@ -33,6 +33,7 @@ mod books;
 mod candles;
 mod channels;
 mod market;
+mod standby;
 mod status;
 mod trail;
 

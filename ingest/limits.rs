@@ -105,3 +105,8 @@ pub(crate) const BACKFILL_HELD_MAX: usize = 10_000;
 pub(crate) const LAST_TRADES_BACK: u64 = 20_000;
 /// Groups a venue may be divided into: each has connections and a share of the REST budget.
 pub(crate) const GROUPS_MAX: u32 = 64;
+/// Trades of a symbol a standby remembers: what an owner may publish between its last trade and the
+/// moment its death is noticed.
+pub(crate) const STANDBY_TRADES_MAX: usize = 4_096;
+/// Promotions on their way to a feed: there is one owner at a time.
+pub(crate) const PROMOTIONS_MAX: usize = 1;

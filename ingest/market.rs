@@ -4,9 +4,7 @@
 //! Input: facts, the connection's fate, REST answers, time. Output: drafts to the publisher, and
 //! [`BookAsk`], what it wants from the venue. It does no I/O.
 
-use std::time::Duration;
-
-use fantail_model::{Bbo, Body, Candle, CandleInterval, Instrument, Kind, Micros, Ticker};
+use fantail_model::{Bbo, Body, Candle, CandleInterval, Instrument, Kind, Micros, Ticker, Trade};
 
 use crate::ask::BookAsk;
 use crate::backfill::{Backfill, Heard};
@@ -15,12 +13,12 @@ use crate::candles::CandleBuilder;
 use crate::channels::{Channels, Outlet};
 use crate::publisher::Draft;
 use crate::sequencer::SlotId;
+use crate::standby::Recent;
 use crate::status::{Condition, Link, Pulse};
 use crate::trail::{TradeTrail, Verdict};
-use crate::venue::{BadInput, Derives, Fact, PastTrade, Snapshot, Unreadable};
+use crate::venue::{BadInput, Derives, Fact, Snapshot, Unreadable};
 
-/// Why events between two owners' epochs are missing.
-const OWNER_CHANGE: &str = "owner_change";
+mod takeover;
 
 /// One symbol of a venue.
 pub(crate) struct Market {
@@ -36,6 +34,7 @@ pub(crate) struct Market {
     book: KeptBook,
     trail: TradeTrail,
     backfill: Backfill,
+    recent: Recent,
     last_bbo: Option<(Bbo, Option<u64>)>,
     outcomes: Vec<BookOutcome>,
 }
@@ -64,47 +63,10 @@ impl Market {
             book,
             trail: TradeTrail::default(),
             backfill: Backfill::Idle,
+            recent: Recent::default(),
             last_bbo: None,
             outcomes: Vec::new(),
         }
-    }
-
-    /// Another owner published it before, its last trade under this number if that is known. What
-    /// happened in between is told as lost, but for trades that can be asked for.
-    pub(crate) fn taken_over(&mut self, last_trade: Option<u64>, outlet: &mut Outlet<'_>) {
-        for kind in [Kind::Book, Kind::Bbo, Kind::Ticker, Kind::Candle] {
-            self.channels.gap(kind, OWNER_CHANGE, outlet);
-        }
-        match last_trade {
-            Some(last) => {
-                self.trail = TradeTrail::after(last);
-                self.backfill = Backfill::Wanted;
-            }
-            None => self.channels.gap(Kind::Trade, OWNER_CHANGE, outlet),
-        }
-    }
-
-    /// Whether the venue is to be asked for trades of the past, now that it is connected.
-    pub(crate) fn wants_trades(&mut self, now: Duration) -> bool {
-        self.backfill.begin(now)
-    }
-
-    /// Trades of the past came, oldest first, or none will: what was held back follows them.
-    pub(crate) fn past_trades(
-        &mut self,
-        trades: Vec<PastTrade>,
-        rx: Micros,
-        outlet: &mut Outlet<'_>,
-    ) {
-        let held = self.backfill.end();
-        let last = self.trail.last();
-        for PastTrade { number, trade, ts } in trades {
-            // Those before the earlier owner's last one are no news.
-            if last.is_none_or(|last| number > last) {
-                self.trade(Heard { number, trade, ts, rx, earlier: false }, outlet);
-            }
-        }
-        held.into_iter().for_each(|heard| self.trade(heard, outlet));
     }
 
     /// Its connection is subscribed.
@@ -139,6 +101,9 @@ impl Market {
             Fact::Trade { number, trade, ts, earlier } => {
                 outlet.metrics.fact(Kind::Trade, ts.filter(|_| !earlier).map(|ts| rx.since(ts)));
                 let heard = Heard { number, trade, ts, rx, earlier };
+                if outlet.publisher.is_standby() {
+                    self.recent.note(&heard);
+                }
                 if let Some(heard) = self.backfill.hold(heard) {
                     self.trade(heard, outlet);
                 }
@@ -279,6 +244,15 @@ impl Market {
                 self.publish_candle(length, candle, (ts, rx), outlet);
             }
         }
+        self.publish_trade(trade, (ts, rx), outlet);
+    }
+
+    fn publish_trade(
+        &self,
+        trade: Trade,
+        (ts, rx): (Option<Micros>, Micros),
+        outlet: &mut Outlet<'_>,
+    ) {
         let draft = Draft { ts, rx, vseq: None, reset: false, body: Body::Trade(trade) };
         outlet.publisher.publish(self.channels.trade.slot, draft);
     }

@@ -44,6 +44,7 @@ fn config(kind: VenueKind, id: &str) -> VenueConfig {
         stale_after: std::time::Duration::from_secs(5),
         rest_weight_per_minute: 1_000,
         groups: 1,
+        standby: false,
     }
 }
 

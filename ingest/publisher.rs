@@ -44,6 +44,8 @@ pub(crate) struct Publisher {
     metrics: FeedMetrics,
     scratch: Vec<u8>,
     closed: bool,
+    /// Another worker is the owner: everything is done as if it were published, and isn't.
+    is_standby: bool,
 }
 
 impl Draft {
@@ -61,7 +63,8 @@ impl Publisher {
         metrics: FeedMetrics,
     ) -> Self {
         let (routes, scratch) = (Vec::new(), Vec::with_capacity(4 * 1024));
-        Self { producer, sequencer, routes, format, metrics, scratch, closed: false }
+        let (closed, is_standby) = (false, false);
+        Self { producer, sequencer, routes, format, metrics, scratch, closed, is_standby }
     }
 
     /// Opens a channel of this feed.
@@ -72,6 +75,21 @@ impl Publisher {
         let partition = self.partition(&topic, &key);
         self.routes.push(Route { name, kind: channel.kind, topic, key, partition, broken: false });
         self.sequencer.open()
+    }
+
+    /// Says nothing until promoted.
+    pub(crate) fn stand_by(&mut self) {
+        self.is_standby = true;
+    }
+
+    /// Speaks from now on, in this epoch.
+    pub(crate) fn promote(&mut self, epoch: u64) {
+        self.is_standby = false;
+        self.sequencer.restart(epoch);
+    }
+
+    pub(crate) fn is_standby(&self) -> bool {
+        self.is_standby
     }
 
     /// The bus is gone for good.
@@ -147,6 +165,9 @@ impl Publisher {
     }
 
     fn send_event(&mut self, slot: SlotId, draft: Draft) -> bool {
+        if self.is_standby {
+            return true;
+        }
         let place = self.sequencer.peek(slot);
         let mut event = event(place.position, place.prev, draft);
         event.reset |= place.is_first;
@@ -159,7 +180,7 @@ impl Publisher {
             partition: route.partition,
             key: route.key.clone(),
             value: Some(Bytes::copy_from_slice(&self.scratch)),
-            headers: Headers::none(),
+            headers: headers(&event),
             timestamp_micros: event.rx.0,
         };
         let taken = match self.producer.send(record) {
@@ -187,6 +208,9 @@ impl Publisher {
         value: Bytes,
         now: Micros,
     ) {
+        if self.is_standby {
+            return;
+        }
         let (value, headers) = (Some(value), Headers::none());
         let record = Record { topic, partition, key, value, headers, timestamp_micros: now.0 };
         if let Err(error) = self.producer.send(record) {
@@ -217,6 +241,16 @@ impl Publisher {
             other => tracing::error!(error = %other, "record refused"),
         }
     }
+}
+
+/// What a reader may want to know without reading the value.
+fn headers(event: &Event) -> Headers {
+    let (epoch, seq) = (event.position.epoch.to_be_bytes(), event.position.seq.to_be_bytes());
+    let rx = event.rx.0.to_be_bytes();
+    let pairs: [(&str, &[u8]); 4] =
+        [("v", &[record::VERSION]), ("epoch", &epoch), ("seq", &seq), ("rx", &rx)];
+    // Four short names and values are always within the bus's limits.
+    Headers::from_pairs(&pairs).unwrap_or_default()
 }
 
 fn event(position: Position, prev: u64, draft: Draft) -> Event {

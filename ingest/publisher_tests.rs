@@ -42,7 +42,7 @@ fn publisher(bus: &Fussy) -> Publisher {
     let build = BuildInfo { version: "", commit: "", role: String::new() };
     let metrics = Metrics::new(build, &Clock::system());
     let metrics = IngestMetrics::new(&metrics).venue("binance");
-    let sequencer = Sequencer::new(None, 100);
+    let sequencer = Sequencer::with_epoch(100);
     Publisher::new(Box::new(bus.clone()), sequencer, RecordFormat::Protobuf, metrics)
 }
 

@@ -27,12 +27,22 @@ pub(crate) struct Sequencer {
 }
 
 impl Sequencer {
-    /// The epoch is `max(previous + 1, start time in µs)`: higher than any earlier owner's, even
-    /// where clocks disagree.
-    pub(crate) fn new(previous_epoch: Option<u64>, start_wall_micros: i64) -> Self {
-        let start = u64::try_from(start_wall_micros).unwrap_or(0);
-        let epoch = start.max(previous_epoch.map_or(1, |epoch| epoch.saturating_add(1)));
+    /// All channels at their start.
+    pub(crate) fn with_epoch(epoch: u64) -> Self {
         Self { epoch, last_seqs: Vec::new() }
+    }
+
+    /// The epoch a new owner starts: `max(previous + 1, start time in µs)`, higher than any earlier
+    /// owner's, even where clocks disagree.
+    pub(crate) fn epoch_after(previous_epoch: Option<u64>, start_wall_micros: i64) -> u64 {
+        let start = u64::try_from(start_wall_micros).unwrap_or(0);
+        start.max(previous_epoch.map_or(1, |epoch| epoch.saturating_add(1)))
+    }
+
+    /// Starts all channels anew in another epoch.
+    pub(crate) fn restart(&mut self, epoch: u64) {
+        self.epoch = epoch;
+        self.last_seqs.fill(0);
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -71,15 +81,15 @@ mod tests {
 
     #[test]
     fn an_epoch_outbids_its_predecessor_and_the_clock() {
-        assert_eq!(Sequencer::new(None, 1_000).epoch(), 1_000);
-        assert_eq!(Sequencer::new(Some(5_000), 1_000).epoch(), 5_001);
-        assert_eq!(Sequencer::new(Some(500), 1_000).epoch(), 1_000);
-        assert_eq!(Sequencer::new(None, -5).epoch(), 1);
+        assert_eq!(Sequencer::epoch_after(None, 1_000), 1_000);
+        assert_eq!(Sequencer::epoch_after(Some(5_000), 1_000), 5_001);
+        assert_eq!(Sequencer::epoch_after(Some(500), 1_000), 1_000);
+        assert_eq!(Sequencer::epoch_after(None, -5), 1);
     }
 
     #[test]
     fn seqs_are_dense_per_channel_and_refused_events_use_none() {
-        let mut sequencer = Sequencer::new(None, 9);
+        let mut sequencer = Sequencer::with_epoch(9);
         let (a, b) = (sequencer.open(), sequencer.open());
         let first = sequencer.peek(a);
         assert_eq!((first.position, first.prev, first.is_first), (Position::new(9, 1), 0, true));

@@ -18,7 +18,7 @@ use crate::books::KeptBook;
 use crate::channels::{Channels, OpenChannel};
 use crate::config::{VenueConfig, VenueKind};
 use crate::connection::{Connection, Inbound, Pace, SharedPace};
-use crate::feed::{ConnectionState, Feed};
+use crate::feed::{ConnectionState, Feed, Promotion};
 use crate::limits;
 use crate::market::Market;
 use crate::metrics::FeedMetrics;
@@ -34,7 +34,9 @@ use crate::venue::coinbase::Coinbase;
 /// What a feed takes from the process.
 pub(crate) struct Dependencies {
     pub(crate) producer: Box<dyn Producer>,
-    pub(crate) sequencer: Sequencer,
+    /// The epoch to speak with; a standby has none yet.
+    pub(crate) epoch: Option<u64>,
+    pub(crate) promotions: mpsc::Receiver<Promotion>,
     pub(crate) clock: Clock,
     pub(crate) metrics: FeedMetrics,
     pub(crate) shutdown: Shutdown,
@@ -46,13 +48,17 @@ pub(crate) fn feed(
     format: RecordFormat,
     dependencies: Dependencies,
 ) -> Result<Feed, IngestError> {
-    let Dependencies { producer, sequencer, clock, metrics, shutdown } = dependencies;
+    let Dependencies { producer, epoch, promotions, clock, metrics, shutdown } = dependencies;
     let Unit { group, leads, venue: config } = unit;
     let venue: Arc<dyn Venue> = match config.kind {
         VenueKind::Binance => Arc::new(Binance::new(&config)),
         VenueKind::Coinbase => Arc::new(Coinbase::new(&config)),
     };
+    let sequencer = Sequencer::with_epoch(epoch.unwrap_or_default());
     let mut publisher = Publisher::new(producer, sequencer, format, metrics.clone());
+    if epoch.is_none() {
+        publisher.stand_by();
+    }
     let status = OpenChannel::new(&mut publisher, &Channel::status(venue.id().clone(), None));
     let markets = markets(&config, &*venue, &mut publisher, clock.monotonic());
     let now = Micros(clock.wall_micros());
@@ -83,6 +89,7 @@ pub(crate) fn feed(
         by_native,
         status,
         timers: crate::feed::Timers::default(),
+        promotions,
     })
 }
 

@@ -1,18 +1,20 @@
 //! Feeds for the units this worker owns: started above the epoch to outbid, ended when another
-//! worker owns them, started again when the bus lost what they said.
+//! worker owns them, started again when the bus lost what they said. Where a venue wants standbys,
+//! feeds run for the other units too, silent until they are promoted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use fantail_bus::Bus;
 use fantail_ops::clock::Clock;
 use fantail_ops::shutdown::Shutdown;
 use fantail_wire::record::RecordFormat;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::IngestError;
-use crate::feed::Ended;
+use crate::feed::{Ended, LastTrades, Promotion};
+use crate::limits;
 use crate::metrics::IngestMetrics;
 use crate::ownership::{Owned, Told};
 use crate::sequencer::Sequencer;
@@ -31,8 +33,10 @@ pub(crate) struct Shared {
 
 /// A feed that runs, or is on its way to its end.
 struct Running {
-    epoch: u64,
+    /// None while it stands by.
+    epoch: Option<u64>,
     stop: Shutdown,
+    promote: mpsc::Sender<Promotion>,
 }
 
 /// The feeds of a worker.
@@ -80,33 +84,71 @@ impl Worker {
         Ok(())
     }
 
-    /// Ends what is not ours and what was outbid, starts what is ours and doesn't run.
+    /// Ends what is not ours and what was outbid, promotes standbys, starts what is ours and doesn't
+    /// run.
     fn settle(&mut self) {
         if self.shared.shutdown.has_begun() {
             return;
         }
-        for (at, running) in &self.running {
-            match self.owned.get(at) {
-                None => running.stop.begin("another worker owns this feed"),
-                Some(floor) if floor.is_some_and(|floor| floor > running.epoch) => {
-                    running.stop.begin("another owner spoke with a higher epoch");
+        for at in 0..self.units.len() {
+            let floor = self.owned.get(&at).copied();
+            let wants_standby = self.units[at].venue.standby;
+            match (self.running.get(&at).map(|running| running.epoch), floor) {
+                (Some(Some(_)), None) => self.stop(at, "another worker owns this feed"),
+                (Some(Some(epoch)), Some(Some(floor))) if floor > epoch => {
+                    self.stop(at, "another owner spoke with a higher epoch");
                 }
-                Some(_) => {}
+                (Some(None), Some(floor)) => self.promote(at, floor),
+                (None, Some(floor)) => self.start(at, Some(self.next_epoch(at, floor))),
+                (None, None) if wants_standby => self.start(at, None),
+                _ => {}
             }
         }
-        let idle: HashSet<usize> =
-            self.owned.keys().filter(|at| !self.running.contains_key(at)).copied().collect();
-        idle.into_iter().for_each(|at| self.start(at));
     }
 
-    fn start(&mut self, at: usize) {
-        let Some(unit) = self.units.get(at).cloned() else { return };
-        let floor = self.owned.get(&at).copied().flatten().max(self.own_epochs.get(&at).copied());
-        let sequencer = Sequencer::new(floor, self.shared.clock.wall_micros());
-        let (epoch, stop) = (sequencer.epoch(), self.shared.shutdown.part());
-        tracing::info!(venue = %unit.venue.id, group = unit.group, epoch, ?floor, "owning a feed");
-        let feed = feed(self.shared.clone(), unit, sequencer, floor.is_some(), stop.clone());
-        self.running.insert(at, Running { epoch, stop });
+    fn stop(&self, at: usize, reason: &'static str) {
+        if let Some(running) = self.running.get(&at) {
+            running.stop.begin(reason);
+        }
+    }
+
+    /// Above every owner heard and above our own last one.
+    fn next_epoch(&self, at: usize, floor: Option<u64>) -> (u64, bool) {
+        let floor = floor.max(self.own_epochs.get(&at).copied());
+        (Sequencer::epoch_after(floor, self.shared.clock.wall_micros()), floor.is_some())
+    }
+
+    /// The standby is told its epoch once the earlier owner's last trades are known.
+    fn promote(&mut self, at: usize, floor: Option<u64>) {
+        let (epoch, _) = self.next_epoch(at, floor);
+        let Some(running) = self.running.get_mut(&at) else { return };
+        running.epoch = Some(epoch);
+        let (promote, stop) = (running.promote.clone(), running.stop.clone());
+        let (bus, unit) = (Arc::clone(&self.shared.bus), self.units[at].clone());
+        tokio::spawn(async move {
+            let last_trades = last_trades(&bus, &unit).await;
+            // A feed that was stopped meanwhile needs no promotion.
+            if !stop.has_begun() {
+                let _ = promote.send(Promotion { epoch, last_trades }).await;
+            }
+        });
+    }
+
+    /// Starts an owner with its epoch, and whether there was one before it; or a standby.
+    fn start(&mut self, at: usize, epoch: Option<(u64, bool)>) {
+        let unit = self.units[at].clone();
+        let (venue, group) = (&unit.venue.id, unit.group);
+        match epoch {
+            Some((epoch, is_takeover)) => {
+                tracing::info!(%venue, group, epoch, is_takeover, "owning a feed");
+            }
+            None => tracing::info!(%venue, group, "standing by"),
+        }
+        let stop = self.shared.shutdown.part();
+        let (promote, promotions) = mpsc::channel(limits::PROMOTIONS_MAX);
+        let feed = feed(self.shared.clone(), unit, epoch, promotions, stop.clone());
+        let epoch = epoch.map(|(epoch, _)| epoch);
+        self.running.insert(at, Running { epoch, stop, promote });
         self.feeds.spawn(async move { (at, feed.await) });
     }
 
@@ -122,7 +164,7 @@ impl Worker {
                 tracing::error!("the bus lost records it had taken; a new epoch tells readers so");
                 if let Some(running) = ended {
                     running.stop.begin("records were lost");
-                    self.own_epochs.insert(at, running.epoch);
+                    self.own_epochs.extend(running.epoch.map(|epoch| (at, epoch)));
                 }
             }
             Err(_) if self.shared.shutdown.has_begun() => {}
@@ -137,12 +179,13 @@ impl Worker {
 async fn feed(
     shared: Shared,
     unit: Unit,
-    sequencer: Sequencer,
-    is_takeover: bool,
+    epoch: Option<(u64, bool)>,
+    promotions: mpsc::Receiver<Promotion>,
     stop: Shutdown,
 ) -> Result<Ended, IngestError> {
     let Shared { bus, format, clock, metrics, .. } = shared;
-    let trades = if is_takeover { last_trades(&bus, &unit).await } else { HashMap::new() };
+    let is_takeover = epoch.is_some_and(|(_, is_takeover)| is_takeover);
+    let trades = if is_takeover { last_trades(&bus, &unit).await } else { LastTrades::new() };
     let name = if unit.venue.groups > 1 {
         format!("{}/{}", unit.venue.id, unit.group)
     } else {
@@ -150,7 +193,8 @@ async fn feed(
     };
     let dependencies = startup::Dependencies {
         producer: bus.producer()?,
-        sequencer,
+        epoch: epoch.map(|(epoch, _)| epoch),
+        promotions,
         clock,
         metrics: metrics.venue(&name),
         shutdown: stop,
@@ -163,7 +207,7 @@ async fn feed(
 }
 
 /// What can't be read back is told as a gap by the feed.
-async fn last_trades(bus: &Arc<dyn Bus>, unit: &Unit) -> HashMap<String, u64> {
+async fn last_trades(bus: &Arc<dyn Bus>, unit: &Unit) -> LastTrades {
     let (bus, venue) = (Arc::clone(bus), unit.venue.clone());
     let reading = tokio::task::spawn_blocking(move || {
         let consumer = bus.consumer().map_err(|error| error.to_string())?;
@@ -173,11 +217,11 @@ async fn last_trades(bus: &Arc<dyn Bus>, unit: &Unit) -> HashMap<String, u64> {
         Ok(Ok(trades)) => trades,
         Ok(Err(error)) => {
             tracing::warn!(%error, "trades of the earlier owner can't be read");
-            HashMap::new()
+            LastTrades::new()
         }
         Err(error) => {
             tracing::error!(%error, "reading the earlier owner's trades failed");
-            HashMap::new()
+            LastTrades::new()
         }
     }
 }

@@ -55,6 +55,16 @@ pub(super) struct Ledger {
 impl Harness {
     /// `binance` and `coinbase` are the symbols to run.
     pub(super) async fn start(source: Source, binance: &[&str], coinbase: &[&str]) -> Self {
+        Self::start_with(source, binance, coinbase, |_| {}).await
+    }
+
+    /// With a change of both venues' configuration.
+    pub(super) async fn start_with(
+        source: Source,
+        binance: &[&str],
+        coinbase: &[&str],
+        change: impl Fn(&mut RawVenue),
+    ) -> Self {
         let clock = Clock::system();
         let wall = clock.clone();
         let shutdown = Shutdown::new();
@@ -65,10 +75,12 @@ impl Harness {
         };
         let simulator = Simulator::start(config, shutdown.token()).await.unwrap();
         let endpoints = simulator.endpoints();
-        let raw = RawVenues {
+        let mut raw = RawVenues {
             binance: venue(binance, &endpoints.binance_ws, &endpoints.binance_rest),
             coinbase: venue(coinbase, &endpoints.coinbase_ws, &endpoints.coinbase_rest),
         };
+        change(&mut raw.binance);
+        change(&mut raw.coinbase);
         Self::with(simulator, raw, clock, shutdown)
     }
 

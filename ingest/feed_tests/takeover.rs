@@ -1,6 +1,7 @@
 //! Two workers on one bus: the work is shared, and who is left takes over what another left.
 
 use super::harness::{Harness, Ledger};
+use crate::RawVenue;
 use crate::simulator::{SeededConfig, Source};
 
 const COINBASE: &str = "trade:coinbase:BTC-USD";
@@ -62,4 +63,30 @@ async fn a_symbol_without_a_known_last_trade_tells_the_change() {
     harness.until("life after it", |l| l.facts(BINANCE) > facts + 20);
     let ledger = harness.stop().await;
     assert_eq!(ledger.gaps(BINANCE), ["owner_change"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_is_silent_until_it_continues_without_a_missing_trade() {
+    let standby = |raw: &mut RawVenue| raw.standby = true;
+    let mut harness = Harness::start_with(calm(), &["BTC-USDT"], &[], standby).await;
+    harness.until("trades", |l| l.facts(BINANCE) > 20);
+    harness.join();
+    // The only unit stays with the first worker; the second opens a line of its own.
+    let facts = harness.ledger.facts(BINANCE);
+    harness.until("the owner goes on", |l| l.facts(BINANCE) > facts + 100);
+    assert_eq!(harness.ledger.epochs(BINANCE), 1, "a standby says nothing");
+
+    harness.leave(0).await;
+    harness.until("the standby speaks", |l| l.epochs(BINANCE) == 2);
+    let book = "book:binance:BTC-USDT";
+    let facts = (harness.ledger.facts(BINANCE), harness.ledger.facts(book));
+    harness.until("life after it", |l| {
+        l.facts(BINANCE) > facts.0 + 50 && l.facts(book) > facts.1 + 20
+    });
+    let ledger = harness.stop().await;
+    assert_unbroken(&ledger, BINANCE);
+    assert_eq!(ledger.resets(book), 2);
+    assert_eq!(ledger.gaps(book), ["owner_change"]);
+    let after = ledger.of(book).iter().rev().find(|event| event.position.seq == 2).unwrap();
+    assert!(after.reset, "the book follows the gap at once: {after:?}");
 }

@@ -16,7 +16,7 @@ use fantail_ops::admin::AdminConfig;
 use fantail_ops::config::{ByteSize, ConfigErrors, HumanDuration, Problems, Sources, load};
 use fantail_ops::logging::{LogConfig, LogFormat, LogOutput, Scrubber};
 use fantail_ops::secret::Secret;
-use fantail_wire::record;
+use fantail_wire::record::{self, RecordFormat};
 use serde::Deserialize;
 
 use crate::cli::ConfigArgs;
@@ -107,8 +107,20 @@ pub struct BusSection {
     pub retention_bytes: ByteSize,
     /// Age kept.
     pub retention: HumanDuration,
+    /// How records are written; readers take both.
+    pub encoding: RecordEncoding,
     /// Used with `kind = "kafka"`.
     pub kafka: KafkaSection,
+}
+
+/// Ways to write a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordEncoding {
+    /// Smaller and faster.
+    Protobuf,
+    /// For readers that have no schema.
+    Msgpack,
 }
 
 /// Homes of the bus.
@@ -153,6 +165,7 @@ impl Default for BusSection {
             partitions: 4,
             retention_bytes: ByteSize(16 * 1_024 * 1_024),
             retention: HumanDuration::from_secs(600),
+            encoding: RecordEncoding::Protobuf,
             kafka: KafkaSection::default(),
         }
     }
@@ -203,7 +216,11 @@ impl RawConfig {
             &self.gateway,
             &mut problems,
         );
-        let ingest = IngestConfig::from_raw(&self.venues, &mut problems);
+        let mut ingest = IngestConfig::from_raw(&self.venues, &mut problems);
+        ingest.format = match self.bus.encoding {
+            RecordEncoding::Protobuf => RecordFormat::Protobuf,
+            RecordEncoding::Msgpack => RecordFormat::MsgPack,
+        };
         let admin = self.admin.meaning(&mut problems);
         let topics = self.bus.topics(ingest.units(), &mut problems);
         let bus = match self.bus.kind {
