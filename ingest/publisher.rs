@@ -261,3 +261,7 @@ fn event(position: Position, prev: u64, draft: Draft) -> Event {
 #[cfg(test)]
 #[path = "publisher_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "publisher_speed.rs"]
+mod speed;
