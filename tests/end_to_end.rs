@@ -9,9 +9,11 @@ mod end_to_end {
     mod attacks;
     mod cli;
     mod crowd;
+    mod drain;
     mod oracle;
     mod page;
     mod protocol;
+    mod proxies;
     mod recordings;
     mod rest;
     mod resync;

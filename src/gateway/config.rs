@@ -9,6 +9,8 @@ use fantail_wire::client::Limits;
 use serde::Deserialize;
 
 use crate::auth::{AuthConfig, AuthSection};
+use crate::limits;
+use crate::proxies::Proxies;
 use crate::variant::INTERVALS_MAX;
 
 /// `[listen]`: the public listener.
@@ -19,6 +21,10 @@ pub struct ListenSection {
     pub addr: String,
     /// A proxy in front terminates TLS; required to listen beyond loopback.
     pub tls_at_proxy: bool,
+    /// Address ranges whose `X-Forwarded-For` (and PROXY header) is believed.
+    pub trusted_proxies: Vec<String>,
+    /// Whether every connection must begin with a PROXY header (v1 or v2) of a trusted proxy.
+    pub proxy_protocol: bool,
 }
 
 /// `[limits]`: what one client may do.
@@ -59,6 +65,8 @@ pub struct GatewaySection {
     pub conflate_after: HumanDuration,
     /// A session with trades that is behind for longer is closed with 4409.
     pub slow_after: HumanDuration,
+    /// Time over which sessions are sent elsewhere when the node ends.
+    pub drain: HumanDuration,
     /// Conflation intervals of `@interval` channels; the same on every node.
     pub intervals: Vec<String>,
     /// Whether permessage-deflate is offered.
@@ -69,7 +77,12 @@ pub struct GatewaySection {
 
 impl Default for ListenSection {
     fn default() -> Self {
-        Self { addr: "127.0.0.1:8080".into(), tls_at_proxy: false }
+        Self {
+            addr: "127.0.0.1:8080".into(),
+            tls_at_proxy: false,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+        }
     }
 }
 
@@ -97,6 +110,7 @@ impl Default for GatewaySection {
             backlog_bytes: ByteSize(64 * 1_024 * 1_024),
             conflate_after: HumanDuration::from_secs(1),
             slow_after: HumanDuration::from_secs(10),
+            drain: HumanDuration::from_secs(10),
             intervals: ["50ms", "100ms", "250ms", "500ms", "1s", "5s"].map(Into::into).into(),
             deflate: true,
             deflate_level: 6,
@@ -119,6 +133,8 @@ pub struct SessionConfig {
     pub conflate_after: Duration,
     /// How long a session may be behind.
     pub slow_after: Duration,
+    /// How long a drain takes at most.
+    pub drain: Duration,
     /// zlib level of shared compressed frames.
     pub deflate_level: u8,
 }
@@ -128,6 +144,8 @@ pub struct SessionConfig {
 pub struct GatewayConfig {
     /// Public listener.
     pub addr: SocketAddr,
+    /// Which proxies in front of it are believed.
+    pub proxies: Proxies,
     /// Who may connect.
     pub auth: AuthConfig,
     /// Sessions.
@@ -149,7 +167,17 @@ pub struct GatewayConfig {
 /// Most shards of a node: interest in a channel is a bit per shard.
 const SHARDS_MAX: usize = 64;
 
+/// Longest drain: no supervisor waits longer.
+const DRAIN_MAX: Duration = Duration::from_secs(600);
+
 impl GatewayConfig {
+    /// How long after the end's beginning every session is gone for certain: told, and given the
+    /// time to take its last frames.
+    #[must_use]
+    pub fn drain_bound(&self) -> Duration {
+        self.sessions.drain + limits::CLOSE_LINGER_SLOW
+    }
+
     /// Checks the sections and says what they mean; mistakes go into `problems`.
     pub fn meaning(
         listen: &ListenSection,
@@ -163,6 +191,7 @@ impl GatewayConfig {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             addr: address(listen, problems),
+            proxies: Proxies::meaning(listen, problems),
             auth: auth.meaning(problems),
             sessions: SessionConfig {
                 node: gateway.node.clone(),
@@ -177,6 +206,7 @@ impl GatewayConfig {
                 backlog_bytes: gateway.backlog_bytes.as_usize(),
                 conflate_after: gateway.conflate_after.get(),
                 slow_after: gateway.slow_after.get(),
+                drain: gateway.drain.get(),
                 deflate_level: gateway.deflate_level,
             },
             shards: if gateway.shards == 0 { cores.min(SHARDS_MAX) } else { gateway.shards },
@@ -255,6 +285,10 @@ fn check_gateway(gateway: &GatewaySection, problems: &mut Problems) {
     if !(Duration::from_millis(100)..=Duration::from_secs(600)).contains(&heartbeat) {
         let (reason, fix) = ("outside 100ms … 10m", "15s suits most networks");
         problems.push("gateway.heartbeat", format!("{heartbeat:?}"), reason, fix);
+    }
+    if gateway.drain.get() > DRAIN_MAX {
+        let (reason, fix) = ("is too long", "write at most 10m; 10s suits most");
+        problems.push("gateway.drain", gateway.drain, reason, fix);
     }
     if !(1..=9).contains(&gateway.deflate_level) {
         let (reason, fix) = ("outside 1 … 9", "6 is a good balance");

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -22,6 +22,7 @@ pub(crate) struct Connections {
     total_max: usize,
     per_address_max: u32,
     draining: AtomicBool,
+    unintroduced: AtomicU64,
 }
 
 /// A place under the limits; dropping it gives it back.
@@ -39,6 +40,7 @@ impl Connections {
             total_max,
             per_address_max,
             draining: AtomicBool::new(false),
+            unintroduced: AtomicU64::new(0),
         })
     }
 
@@ -79,6 +81,16 @@ impl Connections {
             );
         }
         Ok(Permit { connections: Arc::clone(self), address })
+    }
+
+    /// A connection without the PROXY header it had to begin with was refused.
+    pub(crate) fn unintroduced(&self) {
+        self.unintroduced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many there were.
+    pub(crate) fn unintroduced_count(&self) -> u64 {
+        self.unintroduced.load(Ordering::Relaxed)
     }
 
     /// Open connections.

@@ -6,6 +6,7 @@
 //! a [`Refusal`] after which the connection must close, so that nothing behind a refused upgrade
 //! is ever parsed. It starts no session and reads no frame.
 
+mod http;
 mod id;
 mod limits;
 mod offer;
@@ -18,21 +19,20 @@ pub(crate) mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
+use ::http::{HeaderValue, Request, Response, header};
 use bytes::Bytes;
 use fantail_wire::client::Encoding;
 use fantail_wire::codes::Code;
 use fantail_wire::frame::negotiate::{Agreed, negotiate};
-use http::{HeaderValue, Request, Response, header};
 use http_body_util::Full;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioTimer;
 
 use crate::auth::{Authenticator, Identity, Refusal, Scope};
 
+pub use self::http::serve;
 pub use socket::{Upgrade, UpgradeError};
 
+pub(crate) use self::http::dismiss;
 pub(crate) use id::new_id;
 
 /// Asks for a connection slot of an address: `TOO_MANY_CONNECTIONS`, `DRAINING`, or a guard that
@@ -125,22 +125,6 @@ pub fn refuse(refusal: Refusal, authenticator: &Authenticator) -> Response<Full<
     let mut response = refusal.into_response(&new_id(authenticator.clock()));
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-/// How the public listener reads HTTP: small and impatient. Serve `TokioIo<TcpStream>` with it,
-/// `with_upgrades()`.
-#[must_use]
-pub fn http_limits() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(limits::HEADER_READ_SECONDS_MAX))
-        .max_headers(limits::HEADERS_MAX)
-        .max_header_size(limits::HEADER_BYTES_MAX)
-        .max_buf_size(limits::READ_BUFFER_BYTES_MAX)
-        .half_close(false)
-        .keep_alive(true);
-    builder
 }
 
 fn agree<B>(request: &Request<B>) -> Option<Agreed> {

@@ -17,6 +17,7 @@ mod link;
 mod listener;
 mod merge;
 mod metrics;
+mod proxies;
 mod query;
 pub mod rest;
 mod seed;
@@ -32,4 +33,5 @@ mod variant;
 mod web;
 
 pub use config::GatewayConfig;
+pub use proxies::Proxies;
 pub use start::{Dependencies, Gateway, GatewayError};

@@ -83,3 +83,12 @@ pub(crate) const NOTSENT_LOWAT_BYTES: u32 = 16 * 1_024;
 pub(crate) const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections waiting to be accepted, per shard.
 pub(crate) const BACKLOG: i32 = 4_096;
+/// Sessions a draining shard lets go per second at least: so few are no wave for other nodes, and
+/// a node with a handful of clients ends at once.
+pub(crate) const DRAIN_PER_S_MIN: u32 = 50;
+/// How often a draining shard looks whose turn it is: at 2,500 a second, 50 at a time.
+pub(crate) const DRAIN_STEP: Duration = Duration::from_millis(20);
+/// Earliest reconnect after a drain, in milliseconds: the balancer must have noticed.
+pub(crate) const RETRY_MIN_MS: u64 = 100;
+/// Reconnects after a drain are spread over this many milliseconds beyond that.
+pub(crate) const RETRY_SPREAD_MS: u64 = 2_000;

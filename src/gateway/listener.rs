@@ -15,8 +15,7 @@ use bytes::Bytes;
 use fantail_ops::shutdown::Shutdown;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, StatusCode};
 use mio::net::TcpStream as ShardStream;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,10 +23,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tower::ServiceExt;
 
 use crate::auth::Identity;
-use crate::connections::Permit;
+use crate::connections::{Connections, Permit};
 use crate::handshake::{self, Accepted};
 use crate::kind::FrameKind;
 use crate::limits;
+use crate::proxies::Proxies;
 use crate::rest::Peer;
 
 /// Where the stream is.
@@ -54,6 +54,8 @@ pub(crate) struct Arrival {
 pub(crate) struct Door {
     pub(crate) router: Router,
     pub(crate) handshake: handshake::Context<Permit>,
+    pub(crate) proxies: Proxies,
+    pub(crate) connections: Arc<Connections>,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
 }
 
@@ -101,15 +103,20 @@ pub(crate) async fn accept(listener: TcpListener, door: Arc<Door>, shutdown: Shu
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, door: Arc<Door>) {
+async fn serve(mut stream: TcpStream, peer: SocketAddr, door: Arc<Door>) {
     if let Err(error) = tune(&stream) {
         tracing::debug!(%error, "socket options");
     }
+    let peer = match door.proxies.introduced(&mut stream, peer).await {
+        Ok(peer) => peer,
+        Err(error) => {
+            door.connections.unintroduced();
+            tracing::debug!(%peer, %error, "a connection to a PROXY listener was refused");
+            return handshake::dismiss(stream, StatusCode::BAD_REQUEST, &error.to_string()).await;
+        }
+    };
     let service = service_fn(move |request| answer(request, peer, Arc::clone(&door)));
-    let connection = handshake::http_limits().serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.with_upgrades().await {
-        tracing::debug!(%error, "an HTTP connection ended");
-    }
+    handshake::serve(stream, service).await;
 }
 
 async fn answer(
@@ -117,6 +124,7 @@ async fn answer(
     peer: SocketAddr,
     door: Arc<Door>,
 ) -> Result<Response<Body>, Infallible> {
+    let peer = door.proxies.client(peer, request.headers());
     if request.uri().path() != STREAM_PATH {
         request.extensions_mut().insert(Peer(peer));
         return door.router.clone().oneshot(request.map(Body::new)).await;

@@ -17,12 +17,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Authenticator;
 use crate::config::GatewayConfig;
-use crate::connections::Connections;
+use crate::connections::{Connections, Permit};
 use crate::encoder::FramesMade;
 use crate::handshake;
 use crate::limits;
 use crate::link::{TailLink, ToShard};
-use crate::listener::{self, Door};
+use crate::listener::{self, Arrival, Door};
 use crate::metrics::{self, ShardMetrics, TailMetrics};
 use crate::query::TailQueries;
 use crate::rest::{self, RestState};
@@ -119,17 +119,18 @@ impl Gateway {
         for (setup, listener) in setups.into_iter().zip(listeners) {
             let (sender, mailbox) = mpsc::channel(limits::MAILBOX_MAX);
             let (report, asked) = mpsc::channel(sessions::ASKED_MAX);
+            let (arrival, arrivals) = mpsc::channel(limits::ARRIVALS_MAX);
             mailboxes.push(sender);
             reports.push(report);
-            let admit = Arc::clone(&connections);
-            let context = handshake::Context {
-                authenticator: Arc::clone(&authenticator),
-                admit: Arc::new(move |address| admit.admit(address)),
-                deflate: config.deflate,
+            let door = Door {
+                router: router.clone(),
+                handshake: context(&config, &authenticator, &connections),
+                proxies: config.proxies.clone(),
+                connections: Arc::clone(&connections),
+                arrivals: arrival,
             };
-            let shutdown = with.shutdown.clone();
-            let mail = (mailbox, asked);
-            start_shard(setup, listener, mail, (router.clone(), context), shutdown).await?;
+            let mail = (mailbox, arrivals, asked);
+            start_shard(setup, listener, mail, door, with.shutdown.clone()).await?;
         }
         let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked };
         let tail = Tail::new((config.ring_bytes, variants), mailboxes, with.clock, tail_metrics);
@@ -208,12 +209,29 @@ fn drain_with(connections: Arc<Connections>, shutdown: Shutdown) {
     });
 }
 
+/// What handshakes of every shard need to know.
+fn context(
+    config: &GatewayConfig,
+    authenticator: &Arc<Authenticator>,
+    connections: &Arc<Connections>,
+) -> handshake::Context<Permit> {
+    let connections = Arc::clone(connections);
+    handshake::Context {
+        authenticator: Arc::clone(authenticator),
+        admit: Arc::new(move |address| connections.admit(address)),
+        deflate: config.deflate,
+    }
+}
+
+/// What a shard is told: by the tail, by its listener, by the operator.
+type Mail = (mpsc::Receiver<ToShard>, mpsc::Receiver<Arrival>, mpsc::Receiver<SessionsAsked>);
+
 /// One shard on a thread and a runtime of its own; returns once it listens.
 async fn start_shard(
     setup: ShardSetup,
     listener: std::net::TcpListener,
-    (mailbox, asked): (mpsc::Receiver<ToShard>, mpsc::Receiver<SessionsAsked>),
-    (router, handshake): (axum::Router, handshake::Context<crate::connections::Permit>),
+    (mailbox, arrivals, asked): Mail,
+    door: Door,
     shutdown: Shutdown,
 ) -> Result<(), GatewayError> {
     let (started, start) = oneshot::channel();
@@ -233,8 +251,6 @@ async fn start_shard(
                 Ok(made) => made,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            let (arrivals_sender, arrivals) = mpsc::channel(limits::ARRIVALS_MAX);
-            let door = Door { router, handshake, arrivals: arrivals_sender };
             tokio::spawn(listener::accept(listener, Arc::new(door), shutdown.clone()));
             // The receiver is gone only if the start was given up.
             let _ = started.send(Ok(()));

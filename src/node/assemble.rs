@@ -22,8 +22,9 @@ use crate::config::{BusConfig, NodeConfig};
 mod bus;
 mod waiting;
 
-/// How long a drain may take before the process ends anyway.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// How long what comes after the last session may take: feeds that stop, records on their way to
+/// the bus.
+const LAST_WORK_MAX: Duration = Duration::from_secs(5);
 
 /// A running node.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Node {
     admin: AdminHandle,
     readiness: Readiness,
     shutdown: Shutdown,
+    /// How long a drain may take before the process ends anyway.
+    drain_max: Duration,
 }
 
 impl Node {
@@ -85,9 +88,14 @@ impl Node {
     }
 
     async fn drained(self) -> anyhow::Result<()> {
-        self.readiness.unready();
-        let outcome = self.shutdown.drained(DRAIN_MAX).await;
-        outcome.map_err(|held| anyhow::anyhow!("not drained in {DRAIN_MAX:?}: {}", held.join(", ")))
+        let outcome = self.shutdown.drained(self.drain_max).await;
+        outcome.map_err(|held| {
+            let held = held.join(", ");
+            match self.shutdown.is_hurried() {
+                true => anyhow::anyhow!("the drain was cut short; still busy: {held}"),
+                false => anyhow::anyhow!("not drained in {:?}: {held}", self.drain_max),
+            }
+        })
     }
 }
 
@@ -112,9 +120,10 @@ pub async fn assemble(
         clock: clock.clone(),
         metrics: metrics.clone(),
         closes: CloseLog::default(),
-        readiness: Readiness::new(),
+        readiness: Readiness::until(shutdown.clone()),
         shutdown: shutdown.clone(),
     };
+    let drain_max = config.gateway.drain_bound() + LAST_WORK_MAX;
     let alone = matches!(config.bus, BusConfig::Embedded);
     let bus = bus::open(config.bus, config.topics, &clock, &metrics).await?;
     if config.role.ingests() {
@@ -144,7 +153,7 @@ pub async fn assemble(
     };
     let routes = gateway.as_ref().map(Gateway::admin_routes).unwrap_or_default();
     let admin = admin::serve(config.admin, state, routes).await.context("admin listener")?;
-    Ok(Node { gateway, admin, readiness, shutdown })
+    Ok(Node { gateway, admin, readiness, shutdown, drain_max })
 }
 
 /// What every part of a node is given.
@@ -158,11 +167,12 @@ struct Parts {
 
 impl Parts {
     /// Ingest in a task of its own; a venue that is away is its business, a bus that is gone ends
-    /// the process.
+    /// the process. It goes on until the gateway's last session has left.
     fn start_ingest(&self, config: IngestConfig, bus: &Arc<dyn Bus>) {
         let (clock, shutdown) = (self.clock.clone(), self.shutdown.clone());
         let figures = IngestMetrics::new(&self.metrics);
-        let ingest = fantail_ingest::run(config, Arc::clone(bus), clock, figures, shutdown.clone());
+        let end = shutdown.follower("ingest");
+        let ingest = fantail_ingest::run(config, Arc::clone(bus), clock, figures, end);
         tokio::spawn(async move {
             if let Err(error) = ingest.await {
                 tracing::error!(%error, "ingest ended");

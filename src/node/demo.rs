@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fantail_gateway::auth::{KeyAlgorithm, KeySection, MintRequest, SigningKey, mint};
+use fantail_gateway::config::LimitsSection;
 use fantail_ingest::simulator::{SeededConfig, Simulator, Source, Symbol, Venue};
 use fantail_model::Kind;
 use fantail_ops::clock::Clock;
@@ -102,11 +103,15 @@ pub(crate) async fn on_stage(
 ) -> anyhow::Result<Stage> {
     let clock = Clock::system();
     let nobody_else = SocketAddr::from(([127, 0, 0, 1], 0));
-    let simulator = simulate::start(nobody_else, source, &clock, &shutdown).await?;
+    // The venues outlive the node: while it drains, its feeds go on.
+    let simulator = simulate::start(nobody_else, source, &clock, &Shutdown::new()).await?;
     play_venues(&mut raw, &simulator);
     raw.listen.addr = listen.to_string();
     raw.admin.addr = admin.to_string();
-    raw.limits.connections_per_ip = raw.limits.connections_per_ip.max(CONNECTIONS_PER_IP);
+    let limit = &mut raw.limits.connections_per_ip;
+    if *limit == LimitsSection::default().connections_per_ip {
+        *limit = CONNECTIONS_PER_IP;
+    }
     raw.auth.anonymous = true;
     let secret =
         Secret::new(format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()));

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::shutdown::Shutdown;
 
 /// Whether the process should get traffic. Cloning shares it.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,14 @@ struct ReadinessInner {
     /// A lock, because parts start on any thread; held for one map operation.
     waiting: Mutex<BTreeMap<&'static str, usize>>,
     draining: AtomicBool,
+    /// Unready from its first moment on, before anybody acts on it.
+    end: Shutdown,
+}
+
+impl ReadinessInner {
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst) || self.end.has_begun()
+    }
 }
 
 impl Readiness {
@@ -27,6 +36,12 @@ impl Readiness {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, and unready once this end has begun.
+    #[must_use]
+    pub fn until(end: Shutdown) -> Self {
+        Self { inner: Arc::new(ReadinessInner { end, ..ReadinessInner::default() }) }
     }
 
     /// The process isn't ready before this latch is released. Take all latches before the first
@@ -44,13 +59,13 @@ impl Readiness {
     /// Whether traffic is welcome.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.inner.draining.load(Ordering::SeqCst) && self.inner.waiting().is_empty()
+        !self.inner.is_draining() && self.inner.waiting().is_empty()
     }
 
     /// What it waits for; `draining` once it drains.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
-        let draining = self.inner.draining.load(Ordering::SeqCst).then_some("draining");
+        let draining = self.inner.is_draining().then_some("draining");
         draining.into_iter().chain(self.inner.waiting().keys().copied()).collect()
     }
 }
@@ -174,6 +189,15 @@ mod tests {
         readiness.unready();
         assert!(!readiness.is_ready());
         assert_eq!(readiness.missing(), ["draining"]);
+    }
+
+    #[test]
+    fn the_end_makes_unready_at_once() {
+        let end = Shutdown::new();
+        let readiness = Readiness::until(end.clone());
+        assert!(readiness.is_ready());
+        end.begin("test");
+        assert_eq!((readiness.is_ready(), readiness.missing()), (false, vec!["draining"]));
     }
 
     #[test]

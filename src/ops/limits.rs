@@ -35,3 +35,6 @@ pub const ADMIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Admin requests answered at once: a scraper, a probe and a few people.
 pub const ADMIN_REQUESTS_MAX: usize = 64;
+
+/// What is left of a drain that is cut short: time for last frames to leave, too short to notice.
+pub const HURRY_MAX: Duration = Duration::from_millis(250);

@@ -1,14 +1,19 @@
 //! The end of a process: one token everybody sees, and guards that say who isn't done yet.
 //!
-//! Owns the words "it began" and "all are done". Input: signals or a call. Output: a future for
-//! async parts, a flag for threads. It doesn't stop anything itself.
+//! Owns the words "it began", "all are done" and "no more waiting". Input: signals or a call.
+//! Output: futures for async parts, flags for threads. It doesn't stop anything itself.
+//!
+//! An end has an order: those who serve others (gateway) let go first, and what they live on
+//! (ingest) goes on until then; see [`Shutdown::follower`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+use crate::limits;
 
 /// A handle on the process's end. Cloning shares it.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +24,8 @@ pub struct Shutdown {
 #[derive(Debug, Default)]
 struct Inner {
     token: CancellationToken,
+    /// Cancelled when the drain is to be cut short.
+    hurry: CancellationToken,
     /// A lock, because guards are taken and dropped on any thread; held for one map operation.
     state: Mutex<State>,
     changed: Notify,
@@ -28,6 +35,7 @@ struct Inner {
 struct State {
     reason: Option<&'static str>,
     guards: BTreeMap<&'static str, usize>,
+    followers: BTreeSet<&'static str>,
 }
 
 impl Shutdown {
@@ -49,7 +57,8 @@ impl Shutdown {
     /// The end of a part: it begins with the whole's, or by itself. Guards of a part keep only it.
     #[must_use]
     pub fn part(&self) -> Self {
-        let inner = Inner { token: self.inner.token.child_token(), ..Inner::default() };
+        let (token, hurry) = (self.inner.token.child_token(), self.inner.hurry.child_token());
+        let inner = Inner { token, hurry, ..Inner::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -70,6 +79,52 @@ impl Shutdown {
         self.inner.token.cancelled().await;
     }
 
+    /// Cuts the drain short: whoever waits for something to end nicely stops waiting. Begins the
+    /// end if it had not begun.
+    pub fn hurry(&self, reason: &'static str) {
+        self.begin(reason);
+        if !self.is_hurried() {
+            tracing::warn!(reason, "the drain is cut short");
+        }
+        self.inner.hurry.cancel();
+    }
+
+    /// Whether the drain is cut short; one atomic read.
+    #[must_use]
+    pub fn is_hurried(&self) -> bool {
+        self.inner.hurry.is_cancelled()
+    }
+
+    /// Resolves when the drain is cut short, at once if it already is.
+    pub async fn hurried(&self) {
+        self.inner.hurry.cancelled().await;
+    }
+
+    /// An end of its own for a part that others live on. It begins once this one has begun and
+    /// nobody but followers holds a guard any more, or when the drain is cut short; until the
+    /// follower is drained, `name` is among those this one waits for. Call it inside a tokio
+    /// runtime.
+    #[must_use]
+    pub fn follower(&self, name: &'static str) -> Self {
+        let (leader, follower) = (self.clone(), Self::new());
+        let guard = self.guard(name);
+        self.inner.state().followers.insert(name);
+        let end = follower.clone();
+        tokio::spawn(async move {
+            leader.begun().await;
+            tokio::select! {
+                () = leader.until(|state| {
+                    state.guards.keys().all(|name| state.followers.contains(name))
+                }) => {}
+                () = leader.hurried() => {}
+            }
+            end.begin(leader.reason().unwrap_or("the others are done"));
+            end.until(|state| state.guards.is_empty()).await;
+            drop(guard);
+        });
+        follower
+    }
+
     /// A token that is cancelled when the end begins, for what takes one.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
@@ -85,25 +140,35 @@ impl Shutdown {
     /// Waits until no guard is held.
     ///
     /// # Errors
-    /// After `timeout`, the names of those still held.
+    /// After `timeout`, or [`limits::HURRY_MAX`] after the drain was cut short, the names of those
+    /// still held.
     pub async fn drained(&self, timeout: Duration) -> Result<(), Vec<&'static str>> {
-        let empty = async {
-            loop {
-                let changed = self.inner.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                if self.inner.state().guards.is_empty() {
-                    return;
-                }
-                changed.await;
-            }
+        let impatient = async {
+            self.hurried().await;
+            tokio::time::sleep(limits::HURRY_MAX).await;
         };
-        let in_time = tokio::time::timeout(timeout, empty).await;
-        in_time.map_err(|_| self.inner.state().guards.keys().copied().collect())
+        let outcome = tokio::select! {
+            () = self.until(|state| state.guards.is_empty()) => Ok(()),
+            () = tokio::time::sleep(timeout) => Err(()),
+            () = impatient => Err(()),
+        };
+        outcome.map_err(|()| self.inner.state().guards.keys().copied().collect())
     }
 
-    /// Begins the end on SIGTERM or SIGINT. Later ones change nothing: the drain has a time limit
-    /// of its own.
+    /// Waits until a condition of the guards holds.
+    async fn until(&self, holds: impl Fn(&State) -> bool) {
+        loop {
+            let changed = self.inner.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if holds(&self.inner.state()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Begins the end on SIGTERM or SIGINT, and cuts it short on the second one.
     ///
     /// # Errors
     /// When the handlers can't be installed. Call it inside a tokio runtime.
@@ -113,11 +178,16 @@ impl Shutdown {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let shutdown = self.clone();
         Ok(tokio::spawn(async move {
+            // A drain asked for otherwise is no signal: the next one only confirms it.
             tokio::select! {
                 _ = terminate.recv() => shutdown.begin("SIGTERM"),
                 _ = interrupt.recv() => shutdown.begin("SIGINT"),
-                () = shutdown.begun() => {}
             }
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            shutdown.hurry("a second signal");
         }))
     }
 }
@@ -195,10 +265,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_signal_task_ends_with_the_process() {
+    async fn a_follower_goes_last() {
         let shutdown = Shutdown::new();
-        let task = shutdown.listen_for_signals().unwrap();
+        let (ingest, standby) = (shutdown.follower("ingest"), shutdown.follower("standby"));
+        let (shard, feed) = (shutdown.guard("shard"), ingest.guard("feed"));
         shutdown.begin("test");
-        task.await.unwrap();
+        assert_eq!(shutdown.drained(SOON).await, Err(vec!["ingest", "shard", "standby"]));
+        assert!(!ingest.has_begun() && !standby.has_begun());
+        drop(shard);
+        ingest.begun().await;
+        assert_eq!(ingest.reason(), Some("test"));
+        assert_eq!(shutdown.drained(SOON).await, Err(vec!["ingest"]));
+        drop(feed);
+        assert_eq!(shutdown.drained(LONG).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_waited_for_in_a_hurry() {
+        let shutdown = Shutdown::new();
+        let ingest = shutdown.follower("ingest");
+        let _shard = shutdown.guard("shard");
+        shutdown.begin("test");
+        assert!(!shutdown.is_hurried());
+        shutdown.hurry("a second signal");
+        ingest.begun().await;
+        assert_eq!(shutdown.drained(LONG).await, Err(vec!["shard"]));
+        assert_eq!(shutdown.reason(), Some("test"), "the first reason stays");
     }
 }

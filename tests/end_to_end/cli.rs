@@ -35,7 +35,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A server of ours; ended by its id when dropped.
-pub(super) struct Server(Child, pub(super) Value);
+pub(super) struct Server(pub(super) Child, pub(super) Value);
 
 impl Server {
     fn start(args: &[&str]) -> Self {

@@ -26,8 +26,8 @@ impl Server {
     /// # Errors
     /// What could not be started, or did not come up.
     pub async fn start(set: &[&str]) -> anyhow::Result<Self> {
-        let (stage, shutdown) = testing::demo(testing::demo_args(), set).await?;
-        let addr = stage.addr;
+        let server = Self::start_at_once(set).await?;
+        let addr = server.addr();
         let live = wait::until(PATIENCE, async || {
             let (_, body) = http::get(addr, "/v1/status").await.ok()?;
             let answer: Value = serde_json::from_str(&body).ok()?;
@@ -35,6 +35,15 @@ impl Server {
             feeds.iter().all(|feed| feed["state"] == "live").then_some(())
         });
         live.await.context("not every feed came up")?;
+        Ok(server)
+    }
+
+    /// The same without waiting for feeds: for a public port that does not speak plain HTTP.
+    ///
+    /// # Errors
+    /// What could not be started.
+    pub async fn start_at_once(set: &[&str]) -> anyhow::Result<Self> {
+        let (stage, shutdown) = testing::demo(testing::demo_args(), set).await?;
         Ok(Self { stage, shutdown })
     }
 

@@ -78,19 +78,12 @@ impl Authenticator {
     /// What is checked before any work is done for a request: its address and its origin.
     ///
     /// # Errors
-    /// `IP_FORBIDDEN`, `ORIGIN_FORBIDDEN`, or `RATE_EXCEEDED` with the time to wait.
+    /// `IP_FORBIDDEN` or `ORIGIN_FORBIDDEN`.
     pub fn gate(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
         if !self.config.networks.permit(peer) {
             return Err(Refusal::new(Code::IpForbidden, "this address may not connect here"));
         }
-        self.check_origin(headers)?;
-        match self.failures.wait(peer, self.clock.monotonic()) {
-            None => Ok(()),
-            Some(wait) => {
-                let message = "too many failed attempts from this address; wait before the next";
-                Err(Refusal::new(Code::RateExceeded, message).with_retry_after(wait))
-            }
-        }
+        self.check_origin(headers)
     }
 
     /// Who a request is from: [`Self::gate`], then its credentials.
@@ -111,7 +104,8 @@ impl Authenticator {
     /// cheap checks puts them between the two.
     ///
     /// # Errors
-    /// `BAD_REQUEST` for more than one credential, and 401 for a wrong one or none.
+    /// `BAD_REQUEST` for more than one credential, 401 for a wrong one or none, and
+    /// `RATE_EXCEEDED` with the time to wait for an address whose credentials keep being wrong.
     pub fn identify(
         &self,
         headers: &HeaderMap,
@@ -119,6 +113,10 @@ impl Authenticator {
         peer: IpAddr,
     ) -> Result<Identity, Refusal> {
         let carried = carrier::find(headers, uri, self.config.query_token)?;
+        // Somebody's guesses must not lock out neighbours who offer no credentials at all.
+        if !matches!(carried, Carried::Nothing) {
+            self.must_not_wait(peer)?;
+        }
         let result = match carried {
             Carried::Nothing => return self.anonymous(headers),
             Carried::Token(token) => self.token(token),
@@ -166,6 +164,13 @@ impl Authenticator {
             return Err(Refusal::new(Code::Forbidden, message));
         }
         Ok(next)
+    }
+
+    /// Before any hash or signature is computed.
+    fn must_not_wait(&self, peer: IpAddr) -> Result<(), Refusal> {
+        let Some(wait) = self.failures.wait(peer, self.clock.monotonic()) else { return Ok(()) };
+        let message = "too many failed attempts from this address; wait before the next";
+        Err(Refusal::new(Code::RateExceeded, message).with_retry_after(wait))
     }
 
     fn api_key(&self, offered: &str) -> Result<Identity, Refusal> {

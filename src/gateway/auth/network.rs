@@ -38,6 +38,13 @@ impl Networks {
 }
 
 impl Network {
+    /// Whether every IPv4 address is in it.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        // A prefix that holds the first and the last address holds them all.
+        self.contains([0; 4].into()) && self.contains([255; 4].into())
+    }
+
     /// Whether the address is in the range.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -18,3 +18,9 @@ pub(super) const SUBPROTOCOLS_MAX: usize = 16;
 
 /// Bytes of a client's text repeated in an error message.
 pub(super) const ECHO_BYTES_MAX: usize = 64;
+
+/// Seconds a client whose request never came is given to take its answer.
+pub(super) const DISMISSED_SECONDS_MAX: u64 = 1;
+
+/// Bytes read and thrown away of such a client, so that its answer is not lost in a reset.
+pub(super) const DISMISSED_BYTES_MAX: u64 = 64 * 1024;

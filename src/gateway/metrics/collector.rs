@@ -97,6 +97,9 @@ impl Collector for Collected {
         }
         let open = ConstGauge::new(self.connections.count() as i64);
         single(&mut encoder, "gateway_connections", "Open connections", &open)?;
+        let refused = ConstCounter::new(self.connections.unintroduced_count());
+        let help = "Connections refused for their PROXY header";
+        single(&mut encoder, "gateway_proxy_headers_refused", help, &refused)?;
         self.frames(&mut encoder)?;
         self.closes(&mut encoder)
     }

@@ -1,7 +1,8 @@
 //! Opening and ending sessions.
 //!
-//! A planned end says goodbye, sends the close frame behind the frame that is under way, shuts
-//! our side, and waits a bounded time for the client's. Every end is logged with its reason.
+//! A planned end says goodbye, sends the close frame behind the frame that is under way (in a
+//! drain behind everything queued), shuts our side, and waits a bounded time for the client's.
+//! Every end is logged with its reason.
 
 use std::net::Shutdown;
 use std::time::Duration;
@@ -20,14 +21,9 @@ use crate::limits;
 use crate::listener::Arrival;
 use crate::session::state::SessionState;
 
-/// Reconnects after a drain are spread over this many milliseconds.
-const RETRY_SPREAD_MS: u64 = 2_000;
-/// Earliest reconnect after a drain, in milliseconds.
-const RETRY_MIN_MS: u64 = 100;
-
 impl Shard {
     /// Takes an upgraded socket.
-    pub(super) fn open(&mut self, arrival: Arrival, draining: bool) {
+    pub(super) fn open(&mut self, arrival: Arrival) {
         let now = self.clock.monotonic();
         let entry = self.sessions.vacant_entry();
         let slot = entry.key();
@@ -62,7 +58,7 @@ impl Shard {
         });
         self.metrics.opened();
         self.welcome(slot);
-        if draining {
+        if self.drain.is_some() {
             self.say_restart(slot);
         }
         // Frames that came in one piece with the handshake.
@@ -77,34 +73,25 @@ impl Shard {
         self.reply(slot, &welcome);
     }
 
-    /// Every session is told to come back elsewhere.
-    pub(super) fn drain(&mut self) {
-        let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
-        for slot in slots {
-            self.say_restart(slot);
-        }
-    }
-
-    fn say_restart(&mut self, slot: usize) {
-        let retry = RETRY_MIN_MS + rand::random::<u64>() % RETRY_SPREAD_MS;
-        self.end(slot, &End::of(Code::Restart, ""), Some(retry));
-    }
-
     /// Ends a session for a reason of ours.
     pub(super) fn close(&mut self, slot: usize, end: &End) {
         self.end(slot, end, None);
     }
 
-    fn end(&mut self, slot: usize, end: &End, retry_after_ms: Option<u64>) {
+    pub(super) fn end(&mut self, slot: usize, end: &End, retry_after_ms: Option<u64>) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         if session.closing.is_some() {
             return;
         }
-        let slow = end.name == Code::TooSlow.name();
+        // Who is sent elsewhere takes along what is queued; otherwise only a frame that has begun
+        // still has to end.
+        if end.name != Code::Restart.name() {
+            session.outbox.keep_begun();
+        }
+        let slow = end.name == Code::TooSlow.name() || !session.outbox.is_empty();
         let linger = if slow { limits::CLOSE_LINGER_SLOW } else { limits::CLOSE_LINGER };
         let deadline = self.clock.monotonic() + linger;
         session.closing = Some(Closing { deadline, shut: false });
-        session.outbox.keep_begun();
         let encoding = session.kind.encoding;
         if let Some(code) = planned(end.code) {
             let goodbye = self.encoder.reply(encoding, &Reply::Goodbye { code, retry_after_ms });

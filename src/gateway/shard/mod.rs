@@ -6,6 +6,7 @@
 
 mod actions;
 mod closing;
+mod drain;
 mod flush;
 mod index;
 mod log;
@@ -41,6 +42,7 @@ use crate::metrics::ShardMetrics;
 use crate::session::directory::Directory;
 use crate::sessions::SessionsAsked;
 use crate::variant::Variants;
+use drain::Drain;
 use flush::Plan;
 use index::Index;
 use log::Log;
@@ -92,6 +94,8 @@ pub(crate) struct Shard {
     parked: HashMap<u32, u32, foldhash::fast::RandomState>,
     /// Channels without members, and since when.
     deserted: VecDeque<(u32, Duration)>,
+    /// Once the end has begun.
+    drain: Option<Drain>,
     clock: Clock,
     authenticator: Arc<Authenticator>,
     closes: CloseLog,
@@ -125,6 +129,7 @@ impl Shard {
             unsent: VecDeque::new(),
             parked: HashMap::default(),
             deserted: VecDeque::new(),
+            drain: None,
             clock: setup.clock,
             authenticator: setup.authenticator,
             closes: setup.closes,
@@ -143,21 +148,21 @@ impl Shard {
     ) {
         let mut tick = tokio::time::interval(limits::TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut draining = false;
+        let mut pace = tokio::time::interval(limits::DRAIN_STEP);
+        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut ready = Vec::new();
-        while !(draining && self.sessions.is_empty()) {
+        while self.drain.is_none() || !self.sessions.is_empty() {
+            let draining = self.drain.is_some();
             let busy = !self.runnable.is_empty() || !self.unread.is_empty();
             tokio::select! {
                 biased;
-                () = shutdown.begun(), if !draining => {
-                    draining = true;
-                    self.drain();
-                }
+                () = shutdown.begun(), if !draining => self.begin_drain(),
                 Some(message) = mailbox.recv() => self.take_mail(message, &mut mailbox).await,
                 result = self.pollset.wait(&mut ready) => self.poll_outcome(result),
-                Some(arrival) = arrivals.recv() => self.open(arrival, draining),
+                Some(arrival) = arrivals.recv() => self.open(arrival),
                 Some(answer_to) = asked.recv() => self.report(answer_to),
                 _ = tick.tick() => self.tick(),
+                _ = pace.tick(), if draining => {}
                 () = tokio::task::yield_now(), if busy => {}
             }
             self.ready.append(&mut ready);
@@ -166,7 +171,11 @@ impl Shard {
             self.send_requests();
             // The mailbox comes first, but a mailbox that is never empty starves nobody.
             while let Ok(arrival) = arrivals.try_recv() {
-                self.open(arrival, draining);
+                self.open(arrival);
+            }
+            match shutdown.is_hurried() {
+                true => self.drain_at_once(),
+                false => self.drain_on(),
             }
             if tick.tick().now_or_never().is_some() {
                 self.tick();

@@ -4,6 +4,7 @@
 mod chains;
 mod client;
 mod delivery;
+mod drained;
 mod ends;
 mod fan_out;
 mod pressure;
@@ -76,6 +77,15 @@ impl Rig {
 
     /// A shard that keeps this much for sessions that are behind.
     fn with(backlog_bytes: usize) -> Self {
+        Self::made(backlog_bytes, Duration::ZERO)
+    }
+
+    /// A shard whose drain takes up to this long.
+    fn paced(drain: Duration) -> Self {
+        Self::made(64 * 1_024 * 1_024, drain)
+    }
+
+    fn made(backlog_bytes: usize, drain: Duration) -> Self {
         let (clock, hand) = Clock::manual(WALL);
         let (to_tail, requests) = mpsc::channel(4_096);
         let (mailbox, mail) = mpsc::channel(limits::MAILBOX_MAX);
@@ -91,6 +101,7 @@ impl Rig {
             backlog_bytes,
             conflate_after: Duration::from_secs(1),
             slow_after: Duration::from_secs(10),
+            drain,
             deflate_level: 1,
         };
         let setup = ShardSetup {

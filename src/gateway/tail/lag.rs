@@ -27,6 +27,11 @@ impl Lag {
         Self { sender, waiting: VecDeque::new(), bytes: 0 }
     }
 
+    /// True once the shard has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// True while something waits for room.
     pub(crate) fn is_lagging(&self) -> bool {
         !self.waiting.is_empty()

@@ -76,7 +76,8 @@ impl Tail {
         }
     }
 
-    /// Runs until shutdown. `caught_up` is released once everything that was on the bus at the
+    /// Runs until shutdown has begun and every shard has ended: sessions that wait for their turn
+    /// to leave are served until then. `caught_up` is released once everything that was on the bus at the
     /// start has been taken.
     pub(crate) fn run(
         mut self,
@@ -87,7 +88,7 @@ impl Tail {
         let mut caught_up = Some(caught_up);
         let mut delivered: Vec<Delivered> = Vec::with_capacity(limits::CYCLE_RECORDS_MAX);
         let mut last_tick = self.clock.monotonic();
-        while !shutdown.has_begun() {
+        while !(shutdown.has_begun() && self.shards.iter().all(Lag::is_over)) {
             let taken = self.poll(&mut *consumer, &mut delivered);
             let now = Micros(self.clock.wall_micros());
             for record in delivered.drain(..) {

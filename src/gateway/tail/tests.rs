@@ -196,6 +196,8 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         self.shutdown.begin("the test ends");
+        // Its shard has ended, too.
+        self.mailbox.close();
         self.bus.close();
         if let Some(thread) = self.thread.take() {
             // A tail that panicked has said so already.

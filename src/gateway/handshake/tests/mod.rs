@@ -19,7 +19,6 @@ use fantail_ops::config::Problems;
 use fantail_ops::secret::Secret;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -125,8 +124,7 @@ pub(crate) async fn serve(
             let service = service_fn(move |request| {
                 answer(request, peer, Arc::clone(&context), router.clone(), to.clone())
             });
-            let connection = http_limits().serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(connection.with_upgrades());
+            tokio::spawn(super::serve(stream, service));
         }
     });
     Server { addr, sessions, slots }
