@@ -45,3 +45,7 @@ test-kafka:
     tests/kafka/broker.sh start 3
     export FANTAIL_KAFKA=$(tests/kafka/broker.sh brokers) FANTAIL_REQUIRE=kafka
     cargo test --locked -p fantail-bus --lib kafka -- --nocapture --test-threads=1
+
+# docker-compose.yml, deploy/ and k8s/ against each tool's own parser; no Docker, no cluster
+validate-deploy:
+    deploy/validate.sh

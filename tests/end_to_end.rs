@@ -7,8 +7,10 @@
 /// Tests, by promise.
 mod end_to_end {
     mod attacks;
+    mod balancer;
     mod cli;
     mod crowd;
+    mod deploy;
     mod drain;
     mod oracle;
     mod page;
