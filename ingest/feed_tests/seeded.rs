@@ -13,6 +13,7 @@ fn calm() -> Source {
         symbols: 3,
         trades_per_s: 20.0,
         book_updates_per_s: 50.0,
+        burst: None,
         calm: true,
     })
 }

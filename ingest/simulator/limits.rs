@@ -68,6 +68,8 @@ pub(super) const HISTORY_LEN: usize = 1_000;
 pub(super) const STEPS_PER_TICK_MAX: u32 = 10_000;
 /// The seeded market moves every 10 ms.
 pub(super) const TICK: Duration = Duration::from_millis(10);
+/// An interval that is not asked for: longer than any run.
+pub(super) const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 /// Longest line of a recording: an exchangeInfo of all symbols is 2 MB.
 pub(super) const LINE_BYTES_MAX: u64 = 64 << 20;
 /// Entries played in one turn before mail is looked at again.

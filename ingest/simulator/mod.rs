@@ -105,6 +105,9 @@ pub struct SeededConfig {
     pub trades_per_s: f64,
     /// Book changes a second, of each symbol.
     pub book_updates_per_s: f64,
+    /// Trades of a symbol that happen at one moment, with book changes in proportion; such moments
+    /// come evenly, however close. `None`: whatever falls into a tick of 10 ms.
+    pub burst: Option<u32>,
     /// No faults by itself.
     pub calm: bool,
 }

@@ -115,6 +115,10 @@ pub struct MarketArgs {
     /// Book changes a second, of each symbol.
     #[arg(long, value_name = "R", default_value_t = 20.0, value_parser = rate)]
     pub book_updates_per_s: f64,
+    /// Trades of a symbol that happen at one moment, such moments coming evenly [default: the
+    /// markets move every 10 ms, by as much as falls into that time].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub burst: Option<u32>,
     /// No faults: by default each minute brings a burst, a lost delta, a frozen symbol and a
     /// dropped connection, to show how they are survived.
     #[arg(long)]
@@ -263,8 +267,8 @@ pub struct TokenArgs {
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(rate) if (0.0..=5_000.0).contains(&rate) => Ok(rate),
-        _ => Err("write a number from 0 to 5000".into()),
+        Ok(rate) if (0.0..=20_000.0).contains(&rate) => Ok(rate),
+        _ => Err("write a number from 0 to 20000".into()),
     }
 }
 

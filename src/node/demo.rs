@@ -89,6 +89,7 @@ pub(crate) fn seeded(markets: &MarketArgs) -> SeededConfig {
         symbols: usize::from(markets.symbols),
         trades_per_s: markets.trades_per_s,
         book_updates_per_s: markets.book_updates_per_s,
+        burst: markets.burst,
         calm: markets.calm,
     }
 }

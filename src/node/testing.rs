@@ -30,6 +30,7 @@ pub fn demo_args() -> DemoArgs {
             symbols: 2,
             trades_per_s: 20.0,
             book_updates_per_s: 20.0,
+            burst: None,
             calm: true,
         },
         json: true,

@@ -25,12 +25,37 @@ pub(super) struct Engine {
     desk: Desk,
     binance: Vec<Stage>,
     coinbase: Vec<Stage>,
-    trades_per_tick: f64,
-    updates_per_tick: f64,
+    /// What happens in a tick; nothing where it happens in beats.
+    per_tick: (f64, f64),
+    beat: Option<Beat>,
     calm: bool,
     tick: u64,
     burst: Option<(f64, u64)>,
     rng: SmallRng,
+}
+
+/// Moments at which a fixed number of trades happens.
+struct Beat {
+    every: Duration,
+    trades: f64,
+    updates: f64,
+}
+
+impl Beat {
+    fn of(config: &SeededConfig) -> Option<Self> {
+        let trades = f64::from(config.burst?);
+        let every = Duration::try_from_secs_f64(trades / config.trades_per_s).ok()?;
+        let updates = config.book_updates_per_s.max(0.0) * every.as_secs_f64();
+        (!every.is_zero()).then_some(Self { every, trades, updates })
+    }
+
+    /// Its moments; never, without a beat. A late one is made up for, so that the rate is kept.
+    fn interval(beat: Option<&Self>) -> tokio::time::Interval {
+        let mut beats = tokio::time::interval(beat.map_or(limits::NEVER, |beat| beat.every));
+        beats.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        beats.reset();
+        beats
+    }
 }
 
 impl Engine {
@@ -55,14 +80,18 @@ impl Engine {
         let (binance, coinbase) = (stages(Venue::Binance), stages(Venue::Coinbase));
         let products = coinbase.iter().map(|stage| stage.market.listing.native.clone()).collect();
         let rules = control::Rules { products, level2_is_open: false };
-        let per_tick = limits::TICK.as_secs_f64();
+        let beat = Beat::of(&config);
+        let share = if beat.is_some() { 0.0 } else { limits::TICK.as_secs_f64() };
         Self {
             shell,
             desk: Desk::new(rules, Overflow::Cut),
             binance,
             coinbase,
-            trades_per_tick: config.trades_per_s.max(0.0) * per_tick,
-            updates_per_tick: config.book_updates_per_s.max(0.0) * per_tick,
+            per_tick: (
+                config.trades_per_s.max(0.0) * share,
+                config.book_updates_per_s.max(0.0) * share,
+            ),
+            beat,
             calm: config.calm,
             tick: 0,
             burst: None,
@@ -88,6 +117,7 @@ impl Engine {
         let mut ticks = tokio::time::interval(limits::TICK);
         // A late tick is not made up for: markets of a busy machine run slower, not in bursts.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beats = Beat::interval(self.beat.as_ref());
         let stop = self.shell.stop.clone();
         loop {
             tokio::select! {
@@ -97,6 +127,7 @@ impl Engine {
                     None => return,
                 },
                 _ = ticks.tick() => self.step(),
+                _ = beats.tick() => self.strike(),
             }
         }
     }
@@ -119,22 +150,34 @@ impl Engine {
         if !self.calm {
             self.misbehave();
         }
-        let factor = match self.burst {
-            Some((factor, until)) if self.tick <= until => factor,
-            _ => 1.0,
-        };
-        let pace = Pace {
-            trades: self.trades_per_tick * factor,
-            updates: self.updates_per_tick * factor,
-            tick: self.tick,
-            now_us: self.shell.now_us(),
-        };
+        let pace = self.pace(self.per_tick);
         for stage in &mut self.binance {
             stage.play_binance(&pace, &mut self.desk);
         }
         for stage in &mut self.coinbase {
             stage.play_coinbase(&pace, &mut self.desk);
         }
+    }
+
+    /// One beat of every market.
+    fn strike(&mut self) {
+        let Some(beat) = &self.beat else { return };
+        let pace = self.pace((beat.trades, beat.updates));
+        for stage in &mut self.binance {
+            stage.strike_binance(&pace, &mut self.desk);
+        }
+        for stage in &mut self.coinbase {
+            stage.strike_coinbase(&pace, &mut self.desk);
+        }
+    }
+
+    fn pace(&self, (trades, updates): (f64, f64)) -> Pace {
+        let factor = match self.burst {
+            Some((factor, until)) if self.tick <= until => factor,
+            _ => 1.0,
+        };
+        let (trades, updates) = (trades * factor, updates * factor);
+        Pace { trades, updates, tick: self.tick, now_us: self.shell.now_us() }
     }
 
     /// What a Coinbase client gets right after its acknowledgement.

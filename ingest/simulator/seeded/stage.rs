@@ -91,6 +91,25 @@ impl Stage {
         if pace.tick <= self.frozen_until {
             return;
         }
+        self.strike_binance(pace, desk);
+        let at = pace.tick + self.phase;
+        if at.is_multiple_of(EVERY_100_MS) {
+            self.flush_binance(Speed::Fast, pace.now_us, desk);
+        }
+        if at.is_multiple_of(EVERY_1_S) {
+            self.flush_binance(Speed::Slow, pace.now_us, desk);
+            if desk.wants(&self.keys.ticker) {
+                desk.publish_stream(&self.keys.ticker, &binance::ticker(&self.market, pace.now_us));
+            }
+            self.publish_klines(at, pace.now_us, desk);
+        }
+    }
+
+    /// Trades and changes of the moment, in Binance's frames.
+    pub(super) fn strike_binance(&mut self, pace: &Pace, desk: &mut Desk) {
+        if pace.tick <= self.frozen_until {
+            return;
+        }
         self.advance(pace);
         let listing = &self.market.listing;
         for happening in self.happenings.drain(..) {
@@ -116,17 +135,6 @@ impl Stage {
                 Happening::Touch(_) => {}
             }
         }
-        let at = pace.tick + self.phase;
-        if at.is_multiple_of(EVERY_100_MS) {
-            self.flush_binance(Speed::Fast, pace.now_us, desk);
-        }
-        if at.is_multiple_of(EVERY_1_S) {
-            self.flush_binance(Speed::Slow, pace.now_us, desk);
-            if desk.wants(&self.keys.ticker) {
-                desk.publish_stream(&self.keys.ticker, &binance::ticker(&self.market, pace.now_us));
-            }
-            self.publish_klines(at, pace.now_us, desk);
-        }
     }
 
     /// One tick in Coinbase's frames. Heartbeats go on while the product is frozen: the connection
@@ -142,6 +150,24 @@ impl Stage {
         if pace.tick <= self.frozen_until {
             return;
         }
+        self.strike_coinbase(pace, desk);
+        if at.is_multiple_of(EVERY_5_S) && desk.wants(&self.keys.ticker_batch) {
+            desk.publish_pair(&self.keys.ticker_batch, &coinbase::ticker(&self.market));
+        }
+        if at.is_multiple_of(EVERY_50_MS) {
+            self.flush_coinbase(pace.now_us, desk, None);
+        }
+        // No candle stream here, but REST serves them.
+        if at.is_multiple_of(EVERY_1_S) {
+            self.market.candles.roll(pace.now_us);
+        }
+    }
+
+    /// Trades and changes of the moment, in Coinbase's frames.
+    pub(super) fn strike_coinbase(&mut self, pace: &Pace, desk: &mut Desk) {
+        if pace.tick <= self.frozen_until {
+            return;
+        }
         self.advance(pace);
         let mut traded = false;
         for happening in self.happenings.drain(..) {
@@ -154,16 +180,6 @@ impl Stage {
         }
         if traded && desk.wants(&self.keys.ticker_pair) {
             desk.publish_pair(&self.keys.ticker_pair, &coinbase::ticker(&self.market));
-        }
-        if at.is_multiple_of(EVERY_5_S) && desk.wants(&self.keys.ticker_batch) {
-            desk.publish_pair(&self.keys.ticker_batch, &coinbase::ticker(&self.market));
-        }
-        if at.is_multiple_of(EVERY_50_MS) {
-            self.flush_coinbase(pace.now_us, desk, None);
-        }
-        // No candle stream here, but REST serves them.
-        if at.is_multiple_of(EVERY_1_S) {
-            self.market.candles.roll(pace.now_us);
         }
     }
 

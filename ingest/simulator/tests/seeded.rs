@@ -12,7 +12,14 @@ use super::super::{SeededConfig, Source, Venue};
 use super::{Client, get, get_json, start};
 
 fn config() -> SeededConfig {
-    SeededConfig { seed: 42, symbols: 3, trades_per_s: 20.0, book_updates_per_s: 100.0, calm: true }
+    SeededConfig {
+        seed: 42,
+        symbols: 3,
+        trades_per_s: 20.0,
+        book_updates_per_s: 100.0,
+        burst: None,
+        calm: true,
+    }
 }
 
 #[test]
@@ -183,6 +190,22 @@ async fn binance_rest_and_raw_streams() {
     client.until(|m| m["id"] == 7 && m["result"].is_null()).await;
     client.until(|m| m["e"] == "24hrTicker" && m["s"] == "ETHUSDT").await;
     client.until(|m| m["e"] == "kline" && m["k"]["i"] == "1s").await;
+}
+
+#[tokio::test]
+async fn a_burst_is_one_moment() {
+    let config = SeededConfig { trades_per_s: 40.0, burst: Some(4), ..config() };
+    let (simulator, _stop) = start(Source::Seeded(config)).await;
+    let url = format!("{}/ws/btcusdt@trade", simulator.endpoints().binance_ws);
+    let mut client = Client::open(&url).await;
+    let mut moments = BTreeMap::<i64, usize>::new();
+    for _ in 0..40 {
+        let trade = client.until(|message| message["e"] == "trade").await;
+        *moments.entry(trade["T"].as_i64().expect("a time")).or_default() += 1;
+    }
+    // A busy machine may bring two moments together, and a dry book leave a trade out.
+    let whole = moments.values().filter(|trades| **trades == 4).count();
+    assert!(whole >= 3, "{moments:?}");
 }
 
 #[tokio::test]
