@@ -41,8 +41,12 @@ pub(crate) const HISTORY_MAX: u32 = 500;
 /// Batches a shard may take from its mailbox into one flush: what arrived together leaves
 /// together, but nobody waits for an endless queue.
 pub(crate) const FLUSH_BATCHES_MAX: usize = 64;
-/// Sessions flushed before reads, accepts and timers get a turn.
-pub(crate) const FLUSH_CHUNK: usize = 512;
+/// Sessions flushed before reads and accepts get a turn: about a millisecond of sends. A newcomer
+/// needs a handful of turns, and is to be served within 10 ms. Tests flush by so few that everything
+/// else happens between chunks, too.
+pub(crate) const FLUSH_CHUNK: usize = if cfg!(test) { 3 } else { 256 };
+/// Starts of subscriptions served in such a turn, so that a storm of them does not hold up the flush.
+pub(crate) const SEEDS_PER_CHUNK: usize = 64;
 /// Bytes a session that is behind may be sent in one turn.
 pub(crate) const CATCH_UP_BYTES: usize = 256 * 1_024;
 /// Bytes read from one socket in one turn, so a talkative client does not starve the others.

@@ -12,6 +12,7 @@ use fantail_model::{Kind, Micros};
 
 use super::Shard;
 use super::index::Members;
+use super::intake::Intake;
 use super::socket::{End, NONE, Written};
 use crate::group::{Batch, Group};
 use crate::kind::FrameKind;
@@ -57,13 +58,16 @@ impl Plan {
 
 impl Shard {
     /// Sends batches that arrived together to everyone who is due something of them.
-    pub(super) async fn flush(&mut self, batches: &[Arc<Batch>]) {
+    pub(super) async fn flush(&mut self, batches: &[Arc<Batch>], intake: &mut Intake) {
         self.plan_flush(batches);
         let events: usize = self.plan.groups.iter().map(|group| group.events.len()).sum();
         self.metrics.flushed(batches.len(), events);
         while self.flush_chunk() {
-            self.serve_sockets();
+            // Accepts and handshakes are tasks of this runtime: they get their turn here.
             tokio::task::yield_now().await;
+            self.serve_newcomers(intake);
+            self.serve_sockets();
+            self.send_requests();
         }
         self.plan.clear();
         if self.behind == 0 {

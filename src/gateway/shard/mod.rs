@@ -9,6 +9,7 @@ mod closing;
 mod drain;
 mod flush;
 mod index;
+mod intake;
 mod log;
 mod mailbox;
 mod outbox;
@@ -45,6 +46,7 @@ use crate::variant::Variants;
 use drain::Drain;
 use flush::Plan;
 use index::Index;
+use intake::Intake;
 use log::Log;
 use pollset::{Pollset, Ready};
 use socket::{Hot, Session};
@@ -140,8 +142,8 @@ impl Shard {
     /// Runs until shutdown has begun and every session is closed.
     pub(crate) async fn run(
         mut self,
-        mut mailbox: mpsc::Receiver<ToShard>,
-        mut arrivals: mpsc::Receiver<Arrival>,
+        mailbox: mpsc::Receiver<ToShard>,
+        arrivals: mpsc::Receiver<Arrival>,
         mut asked: mpsc::Receiver<SessionsAsked>,
         shutdown: Shutdown,
         _guard: DrainGuard,
@@ -150,6 +152,7 @@ impl Shard {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut pace = tokio::time::interval(limits::DRAIN_STEP);
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut intake = Intake::new(mailbox, arrivals);
         let mut ready = Vec::new();
         while self.drain.is_none() || !self.sessions.is_empty() {
             let draining = self.drain.is_some();
@@ -157,9 +160,9 @@ impl Shard {
             tokio::select! {
                 biased;
                 () = shutdown.begun(), if !draining => self.begin_drain(),
-                Some(message) = mailbox.recv() => self.take_mail(message, &mut mailbox).await,
+                Some(message) = intake.mail.recv() => self.take_mail(message, &mut intake).await,
                 result = self.pollset.wait(&mut ready) => self.poll_outcome(result),
-                Some(arrival) = arrivals.recv() => self.open(arrival),
+                Some(arrival) = intake.arrivals.recv() => self.open(arrival),
                 Some(answer_to) = asked.recv() => self.report(answer_to),
                 _ = tick.tick() => self.tick(),
                 _ = pace.tick(), if draining => {}
@@ -170,9 +173,7 @@ impl Shard {
             self.serve_sockets();
             self.send_requests();
             // The mailbox comes first, but a mailbox that is never empty starves nobody.
-            while let Ok(arrival) = arrivals.try_recv() {
-                self.open(arrival);
-            }
+            self.open_arrivals(&mut intake);
             match shutdown.is_hurried() {
                 true => self.drain_at_once(),
                 false => self.drain_on(),
@@ -180,6 +181,12 @@ impl Shard {
             if tick.tick().now_or_never().is_some() {
                 self.tick();
             }
+        }
+    }
+
+    fn open_arrivals(&mut self, intake: &mut Intake) {
+        while let Ok(arrival) = intake.arrivals.try_recv() {
+            self.open(arrival);
         }
     }
 
