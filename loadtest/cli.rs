@@ -8,6 +8,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
+use crate::capacity::{self, CapacityArgs};
+use crate::churn::{self, ChurnArgs};
+use crate::contest::Contest;
+use crate::knock::{self, KnockArgs};
 use crate::page::page;
 use crate::plan::Plan;
 use crate::report::Report;
@@ -38,6 +42,12 @@ pub enum Command {
     Floor(FloorArgs),
     /// Run floor and Fantail in turn on pinned cores and print the ratio with its spread.
     Compare(CompareArgs),
+    /// Find the highest rate at which everything still arrives, for floor and Fantail.
+    Capacity(CapacityArgs),
+    /// Connect, subscribe and leave a million times: does the server let go of everything?
+    Churn(ChurnArgs),
+    /// Measure how long newcomers wait while others are served.
+    Knock(KnockArgs),
 }
 
 /// `plan`.
@@ -54,6 +64,15 @@ pub struct PlanArgs {
     /// Poll threads, instead of the plan's.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Messages a second that the source offers each socket, instead of the plan's.
+    #[arg(long, value_name = "R")]
+    pub rate: Option<f64>,
+    /// Nobody asks for compression, whatever the plan says.
+    #[arg(long)]
+    pub plain: bool,
+    /// Nobody is slow, whatever the plan says.
+    #[arg(long)]
+    pub all_read: bool,
 }
 
 /// What every run against a server takes.
@@ -75,6 +94,9 @@ pub struct RunArgs {
     /// the first socket.
     #[arg(long, value_name = "SHARE", requires = "server_cores")]
     pub baseline: Option<f64>,
+    /// The server's admin listener: adds its own counters to the report.
+    #[arg(long, value_name = "URL", value_parser = admin)]
+    pub admin: Option<Target>,
     /// Report as one JSON line.
     #[arg(long)]
     pub json: bool,
@@ -117,6 +139,12 @@ pub struct FloorArgs {
     /// Seconds after which it ends.
     #[arg(long, default_value_t = 60.0)]
     pub seconds: f64,
+    /// Submit the sends of many sockets together through io_uring.
+    #[arg(long)]
+    pub io_uring: bool,
+    /// Sends in one submission.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    pub ring_chunk: u32,
 }
 
 /// `compare`.
@@ -128,6 +156,9 @@ pub struct CompareArgs {
     /// The plan, the same by name.
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     plan: Option<PathBuf>,
+    /// What is held against what.
+    #[arg(long, value_enum, default_value = "floor")]
+    pub contest: Contest,
     /// The server's command line, split at spaces; by default the plan's for --fantail.
     #[arg(long, value_name = "COMMAND")]
     pub server_cmd: Option<String>,
@@ -143,15 +174,18 @@ pub struct CompareArgs {
     /// The ratio that must not be exceeded.
     #[arg(long)]
     pub goal: Option<f64>,
-    /// Core of floor, and of Fantail's tail and shards.
+    /// Core of floor, and of Fantail's tail and first shard.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub server_core: usize,
-    /// Core of the swarm, and of everything else.
+    /// Core of the swarm, of every second shard, and of everything else.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub client_core: usize,
     /// Leave the server's other threads (simulator, ingest) on its core.
     #[arg(long)]
     pub whole_process: bool,
+    /// Append every figure of every pair to this file, as one JSON line.
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
 }
 
 impl CompareArgs {
@@ -194,6 +228,11 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let mut plan = Plan::read(&args.file)?;
             plan.seconds = args.duration.unwrap_or(plan.seconds);
             plan.threads = args.threads.unwrap_or(plan.threads);
+            plan.rate = args.rate.unwrap_or(plan.rate);
+            for group in &mut plan.groups {
+                group.deflate &= !args.plain;
+                group.slow = group.slow.filter(|_| !args.all_read);
+            }
             against_server(plan, &args.run)
         }
         Command::Idle(args) => {
@@ -201,7 +240,15 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Floor(args) => floor::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Compare(args) => compare::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Capacity(args) => capacity::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Churn(args) => churn::run(&args),
+        Command::Knock(args) => knock::run(&args),
     }
+}
+
+/// `http://host:port/`, as servers tell it, or `host:port`.
+fn admin(text: &str) -> anyhow::Result<Target> {
+    text.trim_start_matches("http://").parse()
 }
 
 fn against_server(plan: Plan, args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -213,6 +260,7 @@ fn against_server(plan: Plan, args: &RunArgs) -> anyhow::Result<ExitCode> {
         pid: args.pid,
         server_cores: args.server_cores.clone(),
         baseline: args.baseline,
+        admin: args.admin.clone(),
         progress: !args.json,
     };
     let report = swarm::run(&config).context("the plan could not be run")?;
@@ -243,8 +291,11 @@ mod tests {
             &format!("{target} --seconds 3 --server-core 0 --json"),
             &format!("{target} --duration 3 --server-cores 0,1 --html f --pid 3 --threads 2"),
             "x idle 100 --target 127.0.0.1:1",
-            "x floor --sockets 3 --burst 4",
-            "x compare p.toml --fantail f --pairs 3 --goal 1.05",
+            "x floor --sockets 3 --burst 4 --io-uring --ring-chunk 64",
+            "x capacity p.toml --json",
+            "x churn --target ws://127.0.0.1:1 --pid 3 --cycles 100",
+            "x knock --target ws://127.0.0.1:1 --every-ms 20",
+            "x compare p.toml --fantail f --pairs 3 --goal 1.05 --contest io-uring --log f",
         ] {
             assert!(read(words).is_ok(), "{words}: {:?}", read(words).err());
         }

@@ -1,264 +1,151 @@
-//! Floor and Fantail in turn, in the same minutes, on pinned cores.
+//! Two sides in turn, in the same minutes, on pinned cores: floor and Fantail, or another contest.
 //!
 //! The server's fan-out threads (shards and tail) have one core to themselves; everything else of
 //! it (in `demo`: simulator and ingest) and the swarm run on the other. The measure is the first
 //! core's whole busy time per delivery, softirq included. With `--whole-process` the simulator and
 //! ingest stay on the server's core and are part of the figure.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use serde::Serialize;
 
 use crate::cli::CompareArgs;
-use crate::host;
-use crate::machine::watch;
+use crate::contest::Side;
 use crate::plan::Plan;
 use crate::report::{Report, Verdict};
+use crate::server::Pins;
 use crate::spread::Spread;
+use crate::turn::{Turn, command};
 
-/// Seconds a floor lives beyond its measurement, for connecting and settling.
-const SPARE_SECONDS: f64 = 60.0;
-/// Both sides must have delivered alike, or the ratio compares two different things.
-const UNLIKE_MAX: f64 = 0.05;
-
-/// A child process, ended by its id when dropped.
-struct Server {
-    child: Child,
-    target: String,
-    /// How busy its core was before it was started. Watched then and not later, so that what a server
-    /// does while nobody listens is its cost and not the machine's.
-    baseline: f64,
+/// What a comparison found, for programs.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    plan: String,
+    contest: String,
+    pairs: usize,
+    left_out: usize,
+    goal: Option<f64>,
+    judged: Option<String>,
+    figures: Vec<Figure>,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Gone already is fine.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// One measure over all pairs that count.
+#[derive(Debug, Serialize)]
+struct Figure {
+    name: &'static str,
+    median: f64,
+    low: f64,
+    high: f64,
+    confidence: f64,
+    values: Vec<f64>,
 }
 
-/// Runs the pairs and prints each ratio and their median with its interval.
+/// Runs the pairs and prints each one's figures and their medians with their intervals.
 ///
 /// # Errors
-/// Something does not start, or a run is void.
+/// Something does not start, or a run loses something.
 pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let plan = Plan::read(args.file()?)?;
-    check(&plan)?;
-    let (mut ratios, mut threads, mut added) = (Vec::new(), Vec::new(), Vec::new());
+    args.contest.check(&plan)?;
+    let [base, other] = args.contest.sides();
+    let measures = args.contest.measures();
+    let mut values: Vec<Vec<f64>> = measures.iter().map(|_| Vec::new()).collect();
+    let mut left_out = 0;
     for pair in 1..=args.pairs {
         // Who goes first changes, so that whatever drifts hits both.
-        let (floor, fantail) = if pair % 2 == 1 {
-            let floor = measure(&start_floor(&plan, args)?, args)?;
-            (floor, measure(&start_fantail(&plan, args)?, args)?)
+        let (one, two) = if pair % 2 == 1 {
+            let one = measure(&plan, base, args)?;
+            (one, measure(&plan, other, args)?)
         } else {
-            let fantail = measure(&start_fantail(&plan, args)?, args)?;
-            (measure(&start_floor(&plan, args)?, args)?, fantail)
+            let two = measure(&plan, other, args)?;
+            (measure(&plan, base, args)?, two)
         };
-        let pair_of = Pair::of(&floor, &fantail)?;
-        println!("pair {pair:>2}: {pair_of}");
-        if let Some(unlike) = unlike(&floor, &fantail) {
+        let figures: Vec<_> = measures.iter().map(|measure| (measure.of)(&one, &two)).collect();
+        let first = figures.first().copied().flatten();
+        println!("pair {pair:>2}: {}", line(&figures, [base, other], [&one, &two]));
+        if let Some(unlike) = args.contest.unlike(&one, &two) {
             println!("         left out: {unlike}");
+            left_out += 1;
             continue;
         }
-        ratios.push(pair_of.fantail / pair_of.floor);
-        threads.push(pair_of.fan_out / pair_of.floor);
-        added.push(pair_of.added_ms);
-    }
-    println!("{}", plan.name);
-    let spread = Spread::of(ratios).context("no pair counts")?;
-    let judged = args
-        .goal
-        .map_or_else(String::new, |goal| format!("; goal {goal:.2}: {}", spread.judge(goal)));
-    println!("  whole core busy time ÷ floor's: {spread}{judged}");
-    for (name, values) in
-        [("CPU of tail and shards ÷ floor's core", threads), ("p99 beyond the floor's, ms", added)]
-    {
-        if let Some(spread) = Spread::of(values) {
-            println!("  {name}: {spread}");
+        first.context("no figure for what is judged")?;
+        for (values, figure) in values.iter_mut().zip(figures) {
+            values.extend(figure);
         }
     }
-    Ok(())
+    let figures = measures.iter().zip(values).filter_map(|(measure, values)| {
+        let spread = Spread::of(values.clone())?;
+        let Spread { median, low, high, confidence, .. } = spread;
+        Some(Figure { name: measure.name, median, low, high, confidence, values })
+    });
+    let mut outcome = Outcome {
+        plan: plan.name,
+        contest: format!("{} against {}", other.name, base.name),
+        pairs: args.pairs - left_out,
+        left_out,
+        goal: args.goal,
+        judged: None,
+        figures: figures.collect(),
+    };
+    let judged = outcome.figures.first().context("no pair counts")?;
+    let spread = Spread::of(judged.values.clone()).context("no pair counts")?;
+    outcome.judged = args.goal.map(|goal| spread.judge(goal).to_string());
+    tell(&outcome);
+    args.log.as_ref().map_or(Ok(()), |file| append(file, &outcome))
 }
 
-/// A yardstick exists for plain sockets of one channel in JSON.
-fn check(plan: &Plan) -> anyhow::Result<()> {
-    anyhow::ensure!(plan.rate > 0.0, "{}: a plan without a rate has no yardstick", plan.name);
-    let plain = plan.storm.is_none()
-        && plan.groups.iter().all(|group| {
-            !group.deflate
-                && !group.batch
-                && group.slow.is_none()
-                && group.encoding.is_text()
-                && group.channels_of(0, 0, &["trade:binance:BTC-USDT".into()]).len() == 1
-        });
-    anyhow::ensure!(plain, "{}: the yardstick sends plain JSON of one channel", plan.name);
-    Ok(())
-}
-
-struct Pair {
-    /// Whole-core µs per delivery.
-    floor: f64,
-    fantail: f64,
-    /// CPU of tail and shards, µs per delivery.
-    fan_out: f64,
-    process: f64,
-    floor_p99_ms: f64,
-    added_ms: f64,
-}
-
-impl Pair {
-    fn of(floor: &Report, fantail: &Report) -> anyhow::Result<Self> {
-        let core = |report: &Report| report.cost.core_micros.context("no figure for the core");
-        let p99 = |report: &Report| report.from_tail.p99 as f64 / 1_000.0;
-        Ok(Self {
-            floor: core(floor)?,
-            fantail: core(fantail)?,
-            fan_out: fantail.cost.fan_out_micros.context("no figure for the threads")?,
-            process: fantail.cost.process_micros.context("no figure for the process")?,
-            floor_p99_ms: p99(floor),
-            added_ms: p99(fantail) - p99(floor),
-        })
-    }
-}
-
-impl std::fmt::Display for Pair {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { floor, fantail, fan_out, process, floor_p99_ms, added_ms } = self;
-        write!(
-            f,
-            "floor {floor:.3} µs, fantail {fantail:.3} µs, ratio {:.3}; tail and shards {fan_out:.3} µs, \
-             process {process:.3} µs; p99 {:.2} ms, floor {floor_p99_ms:.2} ms",
-            fantail / floor,
-            floor_p99_ms + added_ms
+fn line(figures: &[Option<f64>], sides: [Side; 2], reports: [&Report; 2]) -> String {
+    let judged = figures.first().copied().flatten();
+    let judged = judged.map_or_else(|| "-".into(), |it| format!("{it:.3}"));
+    let side = |(side, report): (Side, &Report)| {
+        let cost = &report.cost;
+        let micros = |it: Option<f64>| it.map_or_else(|| "-".into(), |it| format!("{it:.3}"));
+        format!(
+            "{}: core {} µs, tail and shards {} µs, process {} µs, p99 {:.2} ms, generator {:.0} %",
+            side.name,
+            micros(cost.core_micros),
+            micros(cost.fan_out_micros),
+            micros(cost.process_micros),
+            report.from_tail.p99 as f64 / 1_000.0,
+            report.generator_busy * 100.0
         )
+    };
+    let [one, two] = [(sides[0], reports[0]), (sides[1], reports[1])].map(side);
+    format!("{judged}; {one}; {two}")
+}
+
+fn tell(outcome: &Outcome) {
+    println!("{}: {}", outcome.plan, outcome.contest);
+    for (at, figure) in outcome.figures.iter().enumerate() {
+        let Some(spread) = Spread::of(figure.values.clone()) else { continue };
+        let judged = match (at, outcome.goal, &outcome.judged) {
+            (0, Some(goal), Some(judged)) => format!("; goal {goal:.2}: {judged}"),
+            _ => String::new(),
+        };
+        println!("  {}: {spread}{judged}", figure.name);
     }
 }
 
-/// What makes two runs no pair.
-fn unlike(floor: &Report, fantail: &Report) -> Option<String> {
-    for report in [floor, fantail] {
-        if !report.is_clean() {
-            let (busy, came) = (report.generator_busy * 100.0, report.deliveries);
-            let offered = report.offered;
-            return Some(format!(
-                "{}; generator {busy:.0} % busy, {came} of {offered} delivered",
-                report.verdict()
-            ));
-        }
-    }
-    if floor.cost.is_disturbed() || fantail.cost.is_disturbed() {
-        return Some("others use the server's core".into());
-    }
-    let differs = |a: f64, b: f64| (a - b).abs() > UNLIKE_MAX * a.max(b);
-    let rate = |report: &Report| report.deliveries as f64 / report.seconds.max(1e-9);
-    let bytes = |report: &Report| report.wire_bytes as f64 / report.deliveries.max(1) as f64;
-    if differs(rate(floor), rate(fantail)) {
-        return Some(format!("{:.0}/s against {:.0}/s", rate(floor), rate(fantail)));
-    }
-    differs(bytes(floor), bytes(fantail))
-        .then(|| format!("{:.0} bytes against {:.0}", bytes(floor), bytes(fantail)))
-}
-
-fn start_floor(plan: &Plan, args: &CompareArgs) -> anyhow::Result<Server> {
-    let program = std::env::current_exe().context("this program")?;
-    let numbers = [
-        plan.sockets().to_string(),
-        plan.rate.to_string(),
-        plan.burst.to_string(),
-        (args.seconds + SPARE_SECONDS).to_string(),
-    ];
-    let [sockets, rate, burst, seconds] = &numbers;
-    let words =
-        ["floor", "--sockets", sockets, "--rate", rate, "--burst", burst, "--seconds", seconds];
-    let baseline = watch(args.server_core)?;
-    let (child, line) = start(&program, &words, args.server_core)?;
-    Ok(Server { child, target: line.trim().to_owned(), baseline })
-}
-
-fn start_fantail(plan: &Plan, args: &CompareArgs) -> anyhow::Result<Server> {
-    let given = args.server_cmd.as_deref().unwrap_or_default();
-    let mut words = given.split_whitespace().map(str::to_owned);
-    let program = words.next().map_or_else(|| args.fantail.clone(), Into::into);
-    let mut words: Vec<String> = words.collect();
-    if words.is_empty() {
-        words.extend(plan.server.iter().cloned());
-    }
-    let more = [("--listen", "127.0.0.1:0"), ("--json", ""), ("--set", "gateway.shards=1")];
-    for (flag, value) in more.into_iter().filter(|(flag, _)| !given.contains(flag)) {
-        words.extend([flag, value].into_iter().filter(|it| !it.is_empty()).map(str::to_owned));
-    }
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let baseline = watch(args.server_core)?;
-    let (child, line) = start(&program, &words, args.server_core)?;
-    // From here on the child is ended whatever goes wrong.
-    let mut server = Server { child, target: String::new(), baseline };
-    let said: serde_json::Value = serde_json::from_str(&line).context("the server's first line")?;
-    said["ws"]
-        .as_str()
-        .context("no address in the server's first line")?
-        .clone_into(&mut server.target);
-    if !args.whole_process {
-        separate(server.child.id(), args.client_core)?;
-    }
-    Ok(server)
-}
-
-/// Moves every thread that is not fan-out to the other core.
-fn separate(pid: u32, core: usize) -> anyhow::Result<()> {
-    for (thread, name) in host::threads(pid) {
-        if !name.starts_with("shard-") && name != "tail" {
-            let status = Command::new("taskset")
-                .args(["-pc", &core.to_string(), &thread.to_string()])
-                .stdout(Stdio::null())
-                .status()
-                .context("taskset (util-linux) is needed")?;
-            anyhow::ensure!(status.success(), "a thread could not be pinned");
-        }
-    }
+fn append(file: &PathBuf, outcome: &Outcome) -> anyhow::Result<()> {
+    let opened = OpenOptions::new().create(true).append(true).open(file);
+    let mut opened = opened.with_context(|| file.display().to_string())?;
+    writeln!(opened, "{}", serde_json::to_string(outcome)?)?;
     Ok(())
 }
 
-/// Starts a program on a core and takes its first line.
-fn start(program: &Path, words: &[&str], core: usize) -> anyhow::Result<(Child, String)> {
-    let mut child = Command::new("taskset")
-        .args(["-c", &core.to_string()])
-        .arg(program)
-        .args(words)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("taskset (util-linux) is needed")?;
-    let mut line = String::new();
-    if let Some(out) = child.stdout.take() {
-        BufReader::new(out).read_line(&mut line).context("no first line")?;
-    }
-    if line.is_empty() {
-        // It has ended, or soon will: its output is closed.
-        let _ = child.kill();
-        let _ = child.wait();
-        bail!("{} said nothing and ended", program.display());
-    }
-    Ok((child, line))
-}
-
-/// Runs the swarm on the other core.
-fn measure(server: &Server, args: &CompareArgs) -> anyhow::Result<Report> {
-    let program = std::env::current_exe().context("this program")?;
-    let output = Command::new("taskset")
-        .args(["-c", &args.client_core.to_string()])
-        .arg(program)
-        .arg("plan")
-        .arg(args.file()?)
-        .args(["--target", &server.target, "--server-cores", &args.server_core.to_string()])
-        .args(["--pid", &server.child.id().to_string()])
-        .args(["--baseline", &server.baseline.to_string()])
-        .args(["--duration", &args.seconds.to_string(), "--json"])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("starting the swarm")?;
-    let report: Report = serde_json::from_slice(&output.stdout).context("the swarm's report")?;
+/// Runs a side; a loss ends the comparison.
+fn measure(plan: &Plan, side: Side, args: &CompareArgs) -> anyhow::Result<Report> {
+    let (program, words) = command(plan, args.server_cmd.as_deref(), &args.fantail);
+    let pins = Pins {
+        server: args.server_core,
+        client: args.client_core,
+        whole_process: args.whole_process,
+    };
+    let (file, seconds) = (args.file()?, args.seconds);
+    let report = Turn { plan, file, fantail: &program, words: &words, seconds, pins }.run(side)?;
     anyhow::ensure!(report.verdict() != Verdict::Broken, "a server lost something:\n{report}");
     Ok(report)
 }

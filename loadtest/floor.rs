@@ -2,7 +2,8 @@
 //!
 //! It shakes hands and acknowledges just enough for the same swarm to read it, then sends each
 //! socket the same bytes on the arrival schedule that is asked for. Seq and times are patched into
-//! fixed places of the frames, so the swarm checks and times it like a server.
+//! fixed places of the frames, so the swarm checks and times it like a server. With `--io-uring`
+//! the same bytes leave by another door: see `uring`.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,6 +18,8 @@ use mio::{Events, Poll};
 
 use crate::cli::FloorArgs;
 use crate::handshake::switch;
+#[cfg(target_os = "linux")]
+use crate::uring::Ring;
 
 /// What the swarm subscribes to.
 const CHANNEL: &str = "trade:binance:BTC-USDT";
@@ -58,7 +61,29 @@ pub fn run(args: &FloorArgs) -> anyhow::Result<()> {
     for socket in &sockets {
         socket.set_nonblocking(true)?;
     }
-    send(&mut sockets, args)
+    match args.io_uring {
+        false => send(args, |bytes| {
+            for socket in &mut sockets {
+                // A socket that is full or gone would make the yardstick lose; the swarm sees it.
+                let _ = socket.write(bytes);
+            }
+            Ok(())
+        }),
+        true => together(&sockets, args),
+    }
+}
+
+/// The same sends, a chunk of them in one call to the kernel.
+#[cfg(target_os = "linux")]
+fn together(sockets: &[TcpStream], args: &FloorArgs) -> anyhow::Result<()> {
+    let mut ring = Ring::new(sockets, args.ring_chunk)?;
+    // As above: what is short is seen by the swarm.
+    send(args, |bytes| ring.send(bytes).map(drop))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn together(_sockets: &[TcpStream], _args: &FloorArgs) -> anyhow::Result<()> {
+    anyhow::bail!("io_uring is Linux's")
 }
 
 /// Reads a handshake and a subscription, and answers both.
@@ -89,7 +114,11 @@ fn welcome(mut stream: TcpStream) -> anyhow::Result<TcpStream> {
     Ok(stream)
 }
 
-fn send(sockets: &mut [TcpStream], args: &FloorArgs) -> anyhow::Result<()> {
+/// The schedule: at each of its moments, what is due is patched and handed to `write`.
+fn send(
+    args: &FloorArgs,
+    mut write: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let clock = Clock::system();
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(1));
     let period = Duration::try_from_secs_f64(args.burst as f64 / args.rate).context("--rate")?;
@@ -98,10 +127,7 @@ fn send(sockets: &mut [TcpStream], args: &FloorArgs) -> anyhow::Result<()> {
     while (clock.monotonic() - started).as_secs_f64() < args.seconds {
         next += period;
         frames.patch(clock.wall_micros());
-        for socket in sockets.iter_mut() {
-            // A socket that is full or gone would make the yardstick lose; the swarm sees it.
-            let _ = socket.write(&frames.bytes);
-        }
+        write(&frames.bytes)?;
         let left = next.saturating_sub(clock.monotonic());
         if !left.is_zero() {
             poll.poll(&mut events, Some(left))?;

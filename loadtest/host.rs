@@ -1,8 +1,10 @@
 //! What the machine says of a run: busy time of cores, CPU, memory and context switches of a
-//! process and of its threads by name. Linux's /proc, nothing else; elsewhere it knows nothing.
+//! process and of its threads by name, what sockets hold. Linux's /proc and `ss`; elsewhere it knows
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::fs::read_to_string;
+use std::process::Command;
 
 /// Ticks of /proc/stat per second, on every Linux there is.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -82,6 +84,35 @@ pub fn slab_kb() -> Option<u64> {
     field(&read_to_string("/proc/meminfo").ok()?, "Slab:")
 }
 
+/// Memory the kernel holds for the server's ends of the connections to a port, kB: what lies in
+/// their queues, both ways, and what they have reserved. Needs `ss` (iproute2).
+#[must_use]
+pub fn server_sockets_kb(port: u16) -> Option<f64> {
+    let filter = format!("sport = :{port}");
+    let output =
+        Command::new("ss").args(["-Htnm", "state", "established", &filter]).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| text.lines().map(queued_bytes).sum::<f64>() / 1_024.0)
+}
+
+/// Received, reserved and queued bytes of one line of `ss -m`.
+fn queued_bytes(line: &str) -> f64 {
+    let Some((_, told)) = line.split_once("skmem:(") else { return 0.0 };
+    let told = told.split(')').next().unwrap_or_default();
+    // r: received and unread, f: reserved, w: queued, sent or not. rb and tb are bounds, not use.
+    let one = |word: &str| {
+        let bytes = word.strip_prefix(['r', 'f', 'w'])?;
+        bytes.parse::<f64>().ok()
+    };
+    told.split(',').filter_map(one).sum()
+}
+
+/// How many descriptors a process has open.
+#[must_use]
+pub fn descriptors(pid: u32) -> Option<usize> {
+    Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
+}
+
 /// How many descriptors this process may have open.
 #[must_use]
 pub fn descriptors_max() -> Option<u64> {
@@ -109,6 +140,13 @@ mod tests {
     }
 
     #[test]
+    fn what_a_socket_holds_is_summed() {
+        let line = "0 0 1:1 2:2 skmem:(r100,rb131072,t0,tb2626560,f200,w300,o0,bl0,d0)";
+        assert!((queued_bytes(line) - 600.0).abs() < 1e-9);
+        assert!(queued_bytes("nothing of the kind").abs() < 1e-9);
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn this_process_is_known() {
         let pid = std::process::id();
@@ -116,6 +154,7 @@ mod tests {
         assert!(switches(pid).is_some());
         assert!(!threads(pid).is_empty());
         assert!(descriptors_max().is_some());
+        assert!(descriptors(pid).is_some_and(|count| count > 2));
         assert!(core_idle_seconds(0).is_some());
         assert!(core_idle_seconds(100_000).is_none());
     }

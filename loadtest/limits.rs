@@ -51,6 +51,10 @@ pub const TURN_MAX: Duration = Duration::from_millis(50);
 pub const BASELINE: Duration = Duration::from_secs(2);
 /// Longest wait for the probe's acknowledgement.
 pub const PROBE_PATIENCE: Duration = Duration::from_secs(10);
+/// Read buffer of a socket that asks one thing.
+pub const LINE_BYTES: usize = 16 * 1_024;
+/// Largest page of metrics read.
+pub const METRICS_BYTES_MAX: u64 = 8 * 1_024 * 1_024;
 /// A load generator busier than this was the bottleneck: the run is void.
 pub const BUSY_MAX: f64 = 0.95;
 /// A run that received less of what its plan's rate offers did not test that rate.
@@ -58,3 +62,13 @@ pub const OFFERED_SHARE_MIN: f64 = 0.9;
 /// Server cores that were busier than this before the run are used by others: what is subtracted then
 /// says nothing, and neither does the rest.
 pub const BASELINE_BUSY_MAX: f64 = 0.2;
+/// A server that has not let go of its descriptors by then keeps them.
+pub const SETTLED_BY: Duration = Duration::from_secs(30);
+/// How often it is looked at meanwhile.
+pub const SETTLING_LOOK: Duration = Duration::from_millis(200);
+/// What may be left of memory and descriptors behind many connections.
+pub const LEFT_SHARE_MAX: f64 = 0.02;
+/// Less than this of what was offered is not everything: the source's own clock is allowed for.
+pub const EVERYTHING_SHARE: f64 = 0.98;
+/// Messages later than this stand in a queue that grows: the rate is beyond capacity.
+pub const CAPACITY_P99: Duration = Duration::from_millis(100);

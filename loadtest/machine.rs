@@ -48,6 +48,15 @@ pub struct Cost {
     pub generator: BTreeMap<String, f64>,
 }
 
+/// What the server holds at one moment, kB.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Held {
+    /// Resident memory of its process.
+    pub server_kb: Option<u64>,
+    /// The kernel's, in the queues of its sockets.
+    pub kernel_kb: Option<f64>,
+}
+
 /// Memory, in kB.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Memory {
@@ -63,6 +72,16 @@ pub struct Memory {
     pub slab_kb_per_socket: Option<f64>,
     /// What each socket added to the third.
     pub ours_kb_per_socket: Option<f64>,
+}
+
+impl Held {
+    pub(crate) fn now(config: &SwarmConfig) -> Self {
+        let Some(pid) = config.pid else { return Self::default() };
+        Self {
+            server_kb: host::resident_kb(pid),
+            kernel_kb: host::server_sockets_kb(config.target.addr.port()),
+        }
+    }
 }
 
 impl Moment {

@@ -208,6 +208,28 @@ impl Plan {
         }
     }
 
+    /// The same at another rate: the yardstick's and the server's arguments follow, and with them how
+    /// many messages come at once.
+    #[must_use]
+    pub fn at_rate(&self, rate: f64) -> Self {
+        let times = rate / self.rate;
+        let burst = (self.burst as f64 * times).round().max(1.0);
+        let mut plan = Self { rate, burst: burst as usize, ..self.clone() };
+        for at in 1..plan.server.len() {
+            let scaled = match plan.server[at - 1].as_str() {
+                "--burst" => Some(burst),
+                "--trades-per-s" | "--book-updates-per-s" => {
+                    plan.server[at].parse::<f64>().ok().map(|value| value * times)
+                }
+                _ => None,
+            };
+            if let Some(scaled) = scaled {
+                plan.server[at] = scaled.to_string();
+            }
+        }
+        plan
+    }
+
     /// Sockets of all groups.
     #[must_use]
     pub fn sockets(&self) -> usize {

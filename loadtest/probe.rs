@@ -13,7 +13,7 @@ use fantail_wire::frame::encode::client_frame;
 use fantail_wire::frame::{Decoder, Inflater, Limits, Message, Opcode, Role};
 
 use crate::handshake::{self, Ask};
-use crate::limits::{BUFFER_BYTES, CHANNELS_MAX, MESSAGE_BYTES_MAX, PROBE_PATIENCE};
+use crate::limits::{CHANNELS_MAX, LINE_BYTES, MESSAGE_BYTES_MAX, PROBE_PATIENCE};
 use crate::plan::{Channels, Group};
 use crate::target::Target;
 
@@ -57,42 +57,72 @@ pub(crate) fn resolve(
 }
 
 fn ask(pattern: &str, target: &Target, token: Option<&str>) -> anyhow::Result<Vec<String>> {
-    let mut stream = TcpStream::connect(target.addr).context("connecting")?;
-    stream.set_read_timeout(Some(PROBE_PATIENCE))?;
-    let key = handshake::key(0);
-    let ask = Ask {
-        host: &target.host,
-        encoding: Encoding::Json,
-        deflate: false,
-        batch: false,
-        token,
-        key: &key,
-    };
-    stream.write_all(handshake::request(&ask).as_bytes())?;
-    let (mut came, mut buffer) = (Vec::new(), vec![0; BUFFER_BYTES]);
-    let mut rest = loop {
-        let length = stream.read(&mut buffer).context("shaking hands")?;
-        anyhow::ensure!(length > 0, "the connection ended while shaking hands");
-        came.extend_from_slice(&buffer[..length]);
-        if let Some(switched) = handshake::answer(&came, &ask)? {
-            break came.split_off(switched.bytes);
+    Line::open(target, token)?.subscribe(pattern)
+}
+
+/// One blocking socket that speaks JSON.
+pub(crate) struct Line {
+    stream: TcpStream,
+    decoder: Decoder,
+    inflater: Inflater,
+    buffer: Vec<u8>,
+    /// What came and is not read yet.
+    rest: Vec<u8>,
+}
+
+impl Line {
+    /// Connects and shakes hands.
+    ///
+    /// # Errors
+    /// The server is not there, or refuses.
+    pub(crate) fn open(target: &Target, token: Option<&str>) -> anyhow::Result<Self> {
+        let mut stream = TcpStream::connect(target.addr).context("connecting")?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PROBE_PATIENCE))?;
+        let key = handshake::key(0);
+        let ask = Ask {
+            host: &target.host,
+            encoding: Encoding::Json,
+            deflate: false,
+            batch: false,
+            token,
+            key: &key,
+        };
+        stream.write_all(handshake::request(&ask).as_bytes())?;
+        let (mut came, mut buffer) = (Vec::new(), vec![0; LINE_BYTES]);
+        let rest = loop {
+            let length = stream.read(&mut buffer).context("shaking hands")?;
+            anyhow::ensure!(length > 0, "the connection ended while shaking hands");
+            came.extend_from_slice(&buffer[..length]);
+            if let Some(switched) = handshake::answer(&came, &ask)? {
+                break came.split_off(switched.bytes);
+            }
+        };
+        let limits = Limits { message_bytes_max: MESSAGE_BYTES_MAX, fragments_max: 64 };
+        let (decoder, inflater) = (Decoder::new(Role::Client, limits, false), Inflater::new());
+        Ok(Self { stream, decoder, inflater, buffer, rest })
+    }
+
+    /// Subscribes and waits for the acknowledgement; the channels in it.
+    ///
+    /// # Errors
+    /// The server refuses, or says nothing.
+    pub(crate) fn subscribe(&mut self, pattern: &str) -> anyhow::Result<Vec<String>> {
+        let item = SubscribeItem { channel: pattern.to_owned(), from: None, history: None };
+        let command = Command::Subscribe { id: Some(Id::Number(1)), channels: vec![item] };
+        let (mut payload, mut frame) = (Vec::new(), Vec::new());
+        encode_command(Encoding::Json, &command, &mut payload);
+        client_frame(Opcode::Text, false, &payload, [1, 2, 3, 4], &mut frame);
+        self.stream.write_all(&frame)?;
+        loop {
+            let names = acknowledged(&mut self.decoder, &mut self.inflater, &mut self.rest)?;
+            if let Some(names) = names {
+                return Ok(names);
+            }
+            let length = self.stream.read(&mut self.buffer).context("waiting for an answer")?;
+            anyhow::ensure!(length > 0, "the connection ended before the acknowledgement");
+            self.rest = self.buffer[..length].to_vec();
         }
-    };
-    let item = SubscribeItem { channel: pattern.to_owned(), from: None, history: None };
-    let command = Command::Subscribe { id: Some(Id::Number(1)), channels: vec![item] };
-    let (mut payload, mut frame) = (Vec::new(), Vec::new());
-    encode_command(Encoding::Json, &command, &mut payload);
-    client_frame(Opcode::Text, false, &payload, [1, 2, 3, 4], &mut frame);
-    stream.write_all(&frame)?;
-    let limits = Limits { message_bytes_max: MESSAGE_BYTES_MAX, fragments_max: 64 };
-    let (mut decoder, mut inflater) = (Decoder::new(Role::Client, limits, false), Inflater::new());
-    loop {
-        if let Some(names) = acknowledged(&mut decoder, &mut inflater, &mut rest)? {
-            return Ok(names);
-        }
-        let length = stream.read(&mut buffer).context("waiting for the acknowledgement")?;
-        anyhow::ensure!(length > 0, "the connection ended before the acknowledgement");
-        rest = buffer[..length].to_vec();
     }
 }
 

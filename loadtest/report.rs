@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::chain::Losses;
 use crate::latency::Counts;
 use crate::limits::{BUSY_MAX, OFFERED_SHARE_MIN};
-use crate::machine::{Cost, Memory};
+use crate::machine::{Cost, Held, Memory};
 use crate::plan::Plan;
 use crate::worker::Found;
 
@@ -64,6 +64,10 @@ pub struct Report {
     pub cost: Cost,
     /// What it holds.
     pub memory: Memory,
+    /// What it holds when the measurement begins and ends.
+    pub held: [Held; 2],
+    /// What its own counters grew by, by name; empty without an admin address.
+    pub counters: BTreeMap<String, f64>,
     /// Share of the time the busiest poll thread was busy.
     pub generator_busy: f64,
     /// The time axis.
@@ -119,7 +123,7 @@ pub enum Verdict {
 }
 
 impl Latency {
-    fn of(histogram: &Histogram<u64>) -> Self {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
         let at = |quantile| histogram.value_at_quantile(quantile);
         // Steps get finer towards 1, where it matters: twice the nines every four points.
         let last = (histogram.len().max(1) as f64).log2().ceil() * 4.0;

@@ -17,10 +17,11 @@ use mio::Waker;
 use crate::host;
 use crate::latency::Counts;
 use crate::limits::{BASELINE, DESCRIPTORS_SPARE, RAMP_PATIENCE, ROWS_MAX, THREADS_MAX};
-use crate::machine::{Cost, Memory, Moment};
+use crate::machine::{Cost, Held, Memory, Moment};
 use crate::plan::Plan;
 use crate::probe;
 use crate::report::Report;
+use crate::scrape::{self, Counters};
 use crate::target::Target;
 use crate::worker::{DONE, Found, Gauges, MEASURE, RAMP, Shared, Worker};
 
@@ -40,6 +41,8 @@ pub struct SwarmConfig {
     /// How busy those cores are without the server, busy seconds a second; `None` = watch them before
     /// the first socket, when the server idles on them already.
     pub baseline: Option<f64>,
+    /// The server's admin listener: its own counters go into the report.
+    pub admin: Option<Target>,
     /// Show a line of progress on stderr.
     pub progress: bool,
 }
@@ -80,6 +83,7 @@ pub fn idle(target: Target, sockets: usize, seconds: f64) -> anyhow::Result<Repo
         pid: None,
         server_cores: Vec::new(),
         baseline: None,
+        admin: None,
         progress: false,
     })
 }
@@ -155,11 +159,15 @@ impl<'a> Swarm<'a> {
     fn run(mut self) -> anyhow::Result<Report> {
         self.ramp()?;
         self.wait(Duration::from_secs_f64(self.shared.plan.settle_seconds), "settling")?;
-        let memory = Memory::now(self.config.pid);
+        let (held, counted) = (Held::now(self.config), self.counters()?);
         let before = Moment::now(self.config, &self.shared.clock);
         self.turn_to(MEASURE);
         self.wait(Duration::from_secs_f64(self.shared.plan.seconds), "measuring")?;
         let after = Moment::now(self.config, &self.shared.clock);
+        // The sockets are still there.
+        let (held, counted) =
+            ([held, Held::now(self.config)], scrape::grown(&counted, &self.counters()?));
+        let memory = Memory::now(self.config.pid);
         self.turn_to(DONE);
         if self.tells {
             eprintln!();
@@ -171,8 +179,13 @@ impl<'a> Swarm<'a> {
         }
         let cost = Cost::between(&before, &after, self.idle, counts.deliveries);
         let memory = Memory::grown(self.memory_before, memory, self.shared.plan.sockets());
-        let report = Report::of(&self.shared.plan, &counts, cost, memory);
+        let mut report = Report::of(&self.shared.plan, &counts, cost, memory);
+        (report.held, report.counters) = (held, counted);
         Ok(report.with_threads(&self.shared.plan, &found))
+    }
+
+    fn counters(&self) -> anyhow::Result<Counters> {
+        self.config.admin.as_ref().map_or_else(|| Ok(Counters::new()), scrape::counters)
     }
 
     /// Waits until every socket is subscribed.

@@ -73,6 +73,7 @@ pub(crate) fn lines(report: &Report) -> Vec<(String, String)> {
     }
     cost(report, &mut line);
     memory(report, &mut line);
+    counters(report, &mut line);
     let told = if report.generator_busy > BUSY_MAX { ": it was the bottleneck" } else { "" };
     line("generator busy", format!("{:.0} %{told}", report.generator_busy * 100.0));
     lines
@@ -124,6 +125,34 @@ fn cost(report: &Report, line: &mut dyn FnMut(&str, String)) {
     }
 }
 
+/// What the server counted itself, as far as it explains the figures above.
+fn counters(report: &Report, line: &mut dyn FnMut(&str, String)) {
+    let count = |name: &str| report.counters.get(name).copied();
+    if let (Some(deliveries), Some(writes)) = (count("gateway_deliveries"), count("gateway_writes"))
+    {
+        let each = deliveries / writes.max(1.0);
+        line("server's count", format!("{deliveries:.0} deliveries, {each:.2} in each send"));
+    }
+    for (name, text) in [
+        ("gateway_conflated_events", "merged into later ones"),
+        ("gateway_writes_blocked", "sends a socket did not take whole"),
+        ("gateway_sessions_restarted", "sessions restarted after losing their place"),
+        ("gateway_resumes", "channels resumed"),
+        ("gateway_frames_compressed", "frames sent compressed"),
+    ] {
+        if let Some(value) = count(name).filter(|value| *value > 0.0) {
+            line("", format!("{value:.0} {text}"));
+        }
+    }
+    for (name, value) in &report.counters {
+        if let Some(code) = name.strip_prefix("gateway_sessions_closed code=")
+            && *value > 0.0
+        {
+            line("", format!("{value:.0} sessions closed with {}", code.trim_matches('"')));
+        }
+    }
+}
+
 fn memory(report: &Report, line: &mut dyn FnMut(&str, String)) {
     let memory = &report.memory;
     let mut one = |name: &str, all: Option<u64>, each: Option<f64>| {
@@ -134,4 +163,8 @@ fn memory(report: &Report, line: &mut dyn FnMut(&str, String)) {
     one("server memory", memory.server_kb, memory.server_kb_per_socket);
     one("kernel slabs", memory.slab_kb, memory.slab_kb_per_socket);
     one("our memory", memory.ours_kb, memory.ours_kb_per_socket);
+    let [start, end] = report.held;
+    if let (Some(start), Some(end)) = (start.kernel_kb, end.kernel_kb) {
+        line("kernel queues", format!("{end:.0} kB of the server's sockets, {start:.0} before"));
+    }
 }

@@ -35,6 +35,18 @@ fn a_whole_plan_is_read() {
 }
 
 #[test]
+fn a_plan_at_another_rate_asks_its_server_for_it() {
+    let mut plan = Plan::idle(1, "trade:binance:BTC-USDT", 1.0);
+    (plan.rate, plan.burst) = (3_000.0, 30);
+    let words = "demo --trades-per-s 3000 --book-updates-per-s 1500 --burst 30 --seed 1";
+    plan.server = words.split(' ').map(str::to_owned).collect();
+    let plan = plan.at_rate(4_000.0);
+    assert_eq!(plan.burst, 40);
+    let words = plan.server.join(" ");
+    assert_eq!(words, "demo --trades-per-s 4000 --book-updates-per-s 2000 --burst 40 --seed 1");
+}
+
+#[test]
 fn mistakes_are_named() {
     let base = "name = \"x\"\n[[group]]\nsockets = 1\nchannels = [\"a\"]\n";
     assert!(Plan::parse(base).is_ok());

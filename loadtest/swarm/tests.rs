@@ -105,6 +105,7 @@ fn measure(addr: SocketAddr, threads: usize) -> Report {
         pid,
         server_cores: Vec::new(),
         baseline: None,
+        admin: None,
         progress: false,
     };
     run(&config).expect("a run")
@@ -160,6 +161,7 @@ fn a_server_that_refuses_ends_the_run_with_its_reason() {
         pid: None,
         server_cores: Vec::new(),
         baseline: None,
+        admin: None,
         progress: false,
     };
     let error = format!("{:#}", run(&config).expect_err("a refusal"));
