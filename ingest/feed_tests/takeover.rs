@@ -9,7 +9,8 @@ const BINANCE: &str = "trade:binance:BTC-USDT";
 
 fn calm() -> Source {
     let (seed, symbols, trades_per_s, book_updates_per_s) = (3, 2, 50.0, 60.0);
-    Source::Seeded(SeededConfig { seed, symbols, trades_per_s, book_updates_per_s, calm: true })
+    let (burst, calm) = (None, true);
+    Source::Seeded(SeededConfig { seed, symbols, trades_per_s, book_updates_per_s, burst, calm })
 }
 
 /// The simulator's trades of a symbol have consecutive ids.
