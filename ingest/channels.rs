@@ -135,9 +135,29 @@ impl Channels {
 
     /// Channels whose loss can be told without the book.
     pub(crate) fn mend(&self, outlet: &mut Outlet<'_>) {
-        let plain = [&self.trade, &self.bbo, &self.ticker, &self.status];
-        for open in plain.into_iter().chain(self.candles.iter().map(|(_, open)| open)) {
+        for open in self.plain() {
             outlet.publisher.mend(open.slot, outlet.wall);
         }
+    }
+
+    /// Writes every channel's last value and state to the compacted topic; the book itself is its
+    /// market's.
+    pub(crate) fn write_last(&self, outlet: &mut Outlet<'_>) {
+        for open in self.plain().chain([&self.book]) {
+            outlet.publisher.write_last(open.slot, outlet.wall);
+        }
+    }
+
+    /// Takes every channel out of the compacted topic.
+    pub(crate) fn forget(&self, outlet: &mut Outlet<'_>) {
+        for open in self.plain().chain([&self.book]) {
+            outlet.publisher.forget(open.slot, outlet.wall);
+        }
+    }
+
+    /// All but the book.
+    fn plain(&self) -> impl Iterator<Item = &OpenChannel> {
+        let plain = [&self.trade, &self.bbo, &self.ticker, &self.status];
+        plain.into_iter().chain(self.candles.iter().map(|(_, open)| open))
     }
 }

@@ -187,6 +187,9 @@ impl Feed {
             let wall = Micros(self.clock.wall_micros());
             self.publisher.heartbeat(self.venue.id(), self.group, wall);
         }
+        if due.snapshots {
+            self.publisher.write_last(self.status.slot, Micros(self.clock.wall_micros()));
+        }
         if due.instruments {
             self.rest.ask(Purpose::Instruments, self.venue.instruments());
         }

@@ -4,7 +4,9 @@
 //! Input: facts, the connection's fate, REST answers, time. Output: drafts to the publisher, and
 //! [`BookAsk`], what it wants from the venue. It does no I/O.
 
-use fantail_model::{Bbo, Body, Candle, CandleInterval, Instrument, Kind, Micros, Ticker, Trade};
+use fantail_model::{
+    Bbo, Body, Candle, CandleInterval, Instrument, InstrumentState, Kind, Micros, Ticker, Trade,
+};
 
 use crate::ask::BookAsk;
 use crate::backfill::{Backfill, Heard};
@@ -28,7 +30,7 @@ pub(crate) struct Market {
     pub(crate) condition: Condition,
     pub(crate) ask: BookAsk,
     pub(crate) candles: Vec<CandleBuilder>,
-    channels: Channels,
+    pub(crate) channels: Channels,
     derives: Derives,
     pulse: Pulse,
     book: KeptBook,
@@ -205,9 +207,13 @@ impl Market {
         }
     }
 
-    /// Writes the book to the compacted topic.
+    /// Writes the book, last values and states of what is listed to the compacted topic.
     pub(crate) fn write_snapshot(&self, outlet: &mut Outlet<'_>) {
-        if self.book.is_live() {
+        let is_listed = self.instrument.state != InstrumentState::Delisted;
+        if is_listed {
+            self.channels.write_last(outlet);
+        }
+        if is_listed && self.book.is_live() {
             let draft = self.whole_book(outlet.wall);
             outlet.publisher.snapshot(self.channels.book.slot, draft);
         }

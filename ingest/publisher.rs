@@ -6,7 +6,9 @@
 
 use bytes::Bytes;
 use fantail_bus::{Headers, Producer, Record, SendError, TopicName, stable_partition};
-use fantail_model::{Body, Channel, Event, Instrument, Kind, Micros, Position, VenueGap, VenueId};
+use fantail_model::{
+    Body, Channel, Event, Instrument, Kind, Micros, Position, State, Status, VenueGap, VenueId,
+};
 use fantail_wire::record::{self, FeedHeartbeat, RecordFormat, RecordRef};
 
 use crate::metrics::FeedMetrics;
@@ -33,6 +35,10 @@ struct Route {
     partition: u32,
     /// An event of this channel was refused since the last accepted one.
     broken: bool,
+    /// The latest value, where the channel has one; a book's is kept by its market.
+    last: Option<Event>,
+    /// The latest word on its feed inside it; `None` as long as nothing ever went wrong.
+    state: Option<Event>,
 }
 
 /// A feed's outlet to the bus.
@@ -55,6 +61,18 @@ impl Draft {
     }
 }
 
+impl Route {
+    /// Keeps what a gateway that starts has to be told.
+    fn keep(&mut self, event: Event) {
+        match (&event.body, self.kind) {
+            (Body::Status(_), Kind::Status) => self.last = Some(event),
+            (Body::Status(_), _) => self.state = Some(event),
+            (Body::Book(_) | Body::Trade(_) | Body::VenueGap(_), _) => {}
+            _ => self.last = Some(event),
+        }
+    }
+}
+
 impl Publisher {
     pub(crate) fn new(
         producer: Box<dyn Producer>,
@@ -73,7 +91,8 @@ impl Publisher {
         let topic = TopicName::from_static(record::topic(channel.kind));
         let key = Bytes::copy_from_slice(record::key(&name).as_bytes());
         let partition = self.partition(&topic, &key);
-        self.routes.push(Route { name, kind: channel.kind, topic, key, partition, broken: false });
+        let (kind, broken, last, state) = (channel.kind, false, None, None);
+        self.routes.push(Route { name, kind, topic, key, partition, broken, last, state });
         self.sequencer.open()
     }
 
@@ -121,21 +140,60 @@ impl Publisher {
         self.send_event(slot, Draft::own(gap, rx))
     }
 
-    /// Writes a channel's latest state to the compacted topic, at its last position.
+    /// Writes a book to the compacted topic, at its channel's last position.
     pub(crate) fn snapshot(&mut self, slot: SlotId, draft: Draft) {
+        let now = draft.rx;
+        self.write_state(slot, event(Position::default(), 0, draft), false, now);
+    }
+
+    /// Writes a channel's last value to the compacted topic, and the state of its feed where the
+    /// value alone would not tell it or the channel has none: a trade channel's place is known to
+    /// who starts by its state alone.
+    pub(crate) fn write_last(&mut self, slot: SlotId, now: Micros) {
+        let Some(route) = self.routes.get(slot.0) else { return };
+        let (last, state) = (route.last.clone(), route.state.clone());
+        let is_live = state.as_ref().is_none_or(
+            |event| matches!(&event.body, Body::Status(status) if status.state == State::Live),
+        );
+        if (last.is_none() && route.kind != Kind::Book) || !is_live {
+            let live = || Body::Status(Status { state: State::Live, reason: String::new() });
+            let state =
+                state.unwrap_or_else(|| event(Position::default(), 0, Draft::own(live(), now)));
+            self.write_state(slot, state, true, now);
+        }
+        if let Some(last) = last {
+            self.write_state(slot, last, false, now);
+        }
+    }
+
+    /// Takes a channel out of the compacted topic.
+    pub(crate) fn forget(&mut self, slot: SlotId, now: Micros) {
+        for is_state in [false, true] {
+            self.send_state(slot, is_state, None, now);
+        }
+    }
+
+    fn write_state(&mut self, slot: SlotId, state: Event, is_state: bool, now: Micros) {
         let Some(route) = self.routes.get(slot.0) else { return };
         let last = self.sequencer.last(slot);
         if route.broken || last == 0 {
             return;
         }
         let position = Position::new(self.sequencer.epoch(), last);
-        let event = event(position, last - 1, draft);
-        let name = route.name.clone();
+        let event = Event { position, prev: last - 1, ..state };
+        self.scratch.clear();
+        let what = RecordRef::Event { channel: &route.name, event: &event };
+        record::encode(what, self.format, &mut self.scratch);
+        let value = Bytes::copy_from_slice(&self.scratch);
+        self.send_state(slot, is_state, Some(value), now);
+    }
+
+    fn send_state(&mut self, slot: SlotId, is_state: bool, value: Option<Bytes>, now: Micros) {
+        let Some(route) = self.routes.get(slot.0) else { return };
         let topic = TopicName::from_static(record::SNAPSHOT);
         let partition = self.partition(&topic, &route.key);
-        let key = Bytes::copy_from_slice(name.as_bytes());
-        let value = self.encode(RecordRef::Event { channel: &name, event: &event });
-        self.send_side(topic, partition, key, value, event.rx);
+        let key = if is_state { record::state_key(&route.name) } else { route.name.clone() };
+        self.send_side(topic, partition, Bytes::from(key), value, now);
     }
 
     /// An instrument as it now is.
@@ -144,7 +202,7 @@ impl Publisher {
         let key = Bytes::from(format!("{}:{}", instrument.venue, instrument.symbol));
         let partition = self.partition(&topic, &key);
         let value = self.encode(RecordRef::Instrument(instrument));
-        self.send_side(topic, partition, key, value, now);
+        self.send_side(topic, partition, key, Some(value), now);
     }
 
     /// Accepted records that never reached the bus, since the start: positions given away that no
@@ -161,7 +219,7 @@ impl Publisher {
         let key = Bytes::copy_from_slice(venue.as_str().as_bytes());
         let partition = self.partition(&topic, &key);
         let value = self.encode(RecordRef::Heartbeat(&beat));
-        self.send_side(topic, partition, key, value, now);
+        self.send_side(topic, partition, key, Some(value), now);
     }
 
     fn send_event(&mut self, slot: SlotId, draft: Draft) -> bool {
@@ -195,6 +253,9 @@ impl Publisher {
         }
         if let Some(route) = self.routes.get_mut(slot.0) {
             route.broken = !taken;
+            if taken {
+                route.keep(event);
+            }
         }
         taken
     }
@@ -205,13 +266,13 @@ impl Publisher {
         topic: TopicName,
         partition: u32,
         key: Bytes,
-        value: Bytes,
+        value: Option<Bytes>,
         now: Micros,
     ) {
         if self.is_standby {
             return;
         }
-        let (value, headers) = (Some(value), Headers::none());
+        let headers = Headers::none();
         let record = Record { topic, partition, key, value, headers, timestamp_micros: now.0 };
         if let Err(error) = self.producer.send(record) {
             self.refused(&error);

@@ -57,6 +57,9 @@ impl Feed {
             if before != market.instrument {
                 let now = Micros(self.clock.wall_micros());
                 self.publisher.instrument(&market.instrument, now);
+                if market.instrument.state == InstrumentState::Delisted {
+                    self.with_market(index, |market, outlet| market.channels.forget(outlet));
+                }
             }
             self.with_market(index, Market::settle);
         }

@@ -14,7 +14,7 @@ mod topic;
 
 use fantail_model::{Event, Instrument, Micros, VenueId};
 
-pub use topic::{CONTROL, INSTRUMENT, SNAPSHOT, key, topic};
+pub use topic::{CONTROL, INSTRUMENT, SNAPSHOT, key, snapshot_channel, state_key, topic};
 
 /// The version this code writes and the highest it reads.
 pub const VERSION: u8 = 1;

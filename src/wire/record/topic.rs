@@ -6,7 +6,8 @@ use fantail_model::Kind;
 pub const CONTROL: &str = "fantail.control";
 /// Instruments, compacted by key `<venue>:<symbol>`.
 pub const INSTRUMENT: &str = "fantail.instrument";
-/// Book snapshots for gateways that start.
+/// Latest states of channels for gateways that start, compacted by key: a book or last value has
+/// its channel's name as key, a channel's feed state that of [`state_key`].
 pub const SNAPSHOT: &str = "fantail.snapshot";
 
 /// The topic of a kind's events.
@@ -21,6 +22,19 @@ pub const fn topic(kind: Kind) -> &'static str {
         Kind::Status => "fantail.status",
         Kind::Cbbo => "fantail.cbbo",
     }
+}
+
+/// Marks the key of a channel's feed state; no channel's name contains it.
+const STATE: &str = "#state";
+
+/// The key in [`SNAPSHOT`] of what is known of a channel's feed, beside its value.
+pub fn state_key(channel: &str) -> String {
+    format!("{channel}{STATE}")
+}
+
+/// The channel a key of [`SNAPSHOT`] speaks of.
+pub fn snapshot_channel(key: &str) -> &str {
+    key.strip_suffix(STATE).unwrap_or(key)
 }
 
 /// The key of a channel's events, `<venue>:<symbol>`: all channels of an instrument share a
