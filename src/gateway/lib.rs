@@ -17,6 +17,7 @@ mod link;
 mod listener;
 mod merge;
 mod metrics;
+mod past;
 mod proxies;
 mod query;
 pub mod rest;

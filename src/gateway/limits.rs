@@ -30,6 +30,38 @@ pub(crate) const AHEAD_WAIT: Duration = Duration::from_secs(5);
 pub(crate) const AHEAD_MAX: usize = 10_000;
 /// A feed owner speaks every second; silent for this long, its channels are stale.
 pub(crate) const OWNER_SILENCE: Duration = Duration::from_secs(5);
+/// A snapshot older than this tells of an owner that is gone: its channels are stale.
+pub(crate) const SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(120);
+/// Owners rewrite their snapshots each 30 s; with what a busy owner may be late.
+pub(crate) const SNAPSHOT_TURN: Duration = Duration::from_secs(40);
+/// How much earlier than a snapshot its partition is read: events are stamped when they are
+/// received, and sent a little later.
+pub(crate) const SNAPSHOT_SLACK: Duration = Duration::from_secs(5);
+/// Pause before a warm start is tried again on a bus that is away.
+pub(crate) const LOAD_RETRY: Duration = Duration::from_millis(500);
+/// Silence after which a compacted topic counts as read although its end was not met.
+pub(crate) const LOAD_SILENCE: Duration = Duration::from_secs(5);
+/// How long events that are thought to be lost may still come before their channel begins again
+/// at a later snapshot.
+pub(crate) const MEND_WAIT: Duration = Duration::from_secs(5);
+/// Unknown record versions that are named in the log, once each.
+pub(crate) const VERSIONS_NAMED_MAX: usize = 8;
+/// Positions waiting to be read back, a channel each; beyond it a gap is told at once.
+pub(crate) const PAST_QUESTIONS_MAX: usize = 1_024;
+/// Positions read back together, so that what is kept meanwhile stays below 128 MiB.
+pub(crate) const PAST_TOGETHER_MAX: usize = 16;
+/// Bytes (estimated) kept of one channel's past; beyond it the oldest events are told as a gap.
+pub(crate) const PAST_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+/// How long one partition may be read back: a client waits for it.
+pub(crate) const PAST_TIME_MAX: Duration = Duration::from_secs(10);
+/// Starts tried, each further back, before everything that is kept is read: 1 min, 8 min, 1 h.
+pub(crate) const PAST_ATTEMPTS: u32 = 3;
+/// Readings for one command: a ring that moves faster than that cannot be met.
+pub(crate) const PAST_READS_MAX: u32 = 3;
+/// Events in one group of the past: its frames are made at once.
+pub(crate) const PAST_GROUP_EVENTS: usize = 256;
+/// Commands that may wait for their past at once; each wakes with its answer.
+pub(crate) const READING_MAX: usize = 10_000;
 /// Least ring bytes a channel keeps however many channels there are.
 pub(crate) const RING_CHANNEL_BYTES_MIN: usize = 64 * 1_024;
 /// Most ring bytes one channel may keep.

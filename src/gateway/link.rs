@@ -23,8 +23,19 @@ pub(crate) enum ToShard {
     Seeds(Arc<Seeds>),
     /// Channels nobody speaks for any more.
     Stale { channels: Arc<[u32]>, reason: &'static str },
+    /// Events that will never come, at their place in the stream.
+    Missed { missed: Arc<[Missed]>, reason: &'static str },
     /// The shard lagged until its backlog was given up: its sessions have to resume.
     Lost,
+}
+
+/// Events of one channel this node cannot deliver: `from..=to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Missed {
+    pub(crate) ch: u32,
+    pub(crate) epoch: u64,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
 }
 
 /// One channel a subscriber asks for.

@@ -160,6 +160,14 @@ pub(crate) struct TailMetrics {
     pub(crate) holes: AtomicU64,
     pub(crate) bus_lost: AtomicU64,
     pub(crate) bus_errors: AtomicU64,
+    /// Times the bus lost its newest records.
+    pub(crate) bus_cut: AtomicU64,
+    /// Records of a version this node does not read; poison as well.
+    pub(crate) too_new: AtomicU64,
+    /// Positions older than the ring, read back from the bus.
+    pub(crate) reads_back: AtomicU64,
+    /// Channels that got their state back from the compacted topic.
+    pub(crate) mended: AtomicU64,
     pub(crate) ring_bytes: AtomicU64,
     pub(crate) channels: AtomicU64,
     lag_seconds: Histogram,
@@ -177,10 +185,24 @@ impl TailMetrics {
             holes: AtomicU64::default(),
             bus_lost: AtomicU64::default(),
             bus_errors: AtomicU64::default(),
+            bus_cut: AtomicU64::default(),
+            too_new: AtomicU64::default(),
+            reads_back: AtomicU64::default(),
+            mended: AtomicU64::default(),
             ring_bytes: AtomicU64::default(),
             channels: AtomicU64::default(),
             lag_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 18)),
         }
+    }
+
+    /// Records that could not be read or applied.
+    pub(crate) fn poison(&self, records: usize) {
+        self.poison.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    /// A position is read back from the bus.
+    pub(crate) fn read_back(&self) {
+        self.reads_back.fetch_add(1, Ordering::Relaxed);
     }
 
     /// From receive time at ingest to the tail.

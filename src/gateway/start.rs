@@ -5,14 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
-use fantail_bus::{ConsumeError, Consumer, Offset, Start, TopicName};
-use fantail_model::Kind;
+use fantail_bus::{ConsumeError, Consumer};
 use fantail_ops::clock::Clock;
 use fantail_ops::closes::CloseLog;
 use fantail_ops::health::Readiness;
 use fantail_ops::metrics::Metrics;
 use fantail_ops::shutdown::Shutdown;
-use fantail_wire::record;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Authenticator;
@@ -24,10 +22,12 @@ use crate::limits;
 use crate::link::{TailLink, ToShard};
 use crate::listener::{self, Arrival, Door};
 use crate::metrics::{self, ShardMetrics, TailMetrics};
+use crate::past::reader::Reader;
 use crate::query::TailQueries;
 use crate::rest::{self, RestState};
 use crate::sessions::{self, SessionsAsked};
 use crate::shard::{Shard, ShardSetup};
+use crate::tail::layout::Layout;
 use crate::tail::{Mailboxes, Tail};
 use crate::variant::Variants;
 
@@ -35,6 +35,8 @@ use crate::variant::Variants;
 pub struct Dependencies {
     /// Reads the bus; nothing assigned yet.
     pub consumer: Box<dyn Consumer>,
+    /// Reads the bus back for old positions, on a thread of its own; nothing assigned yet.
+    pub past: Box<dyn Consumer>,
     /// Time.
     pub clock: Clock,
     /// Where its figures are registered.
@@ -77,7 +79,7 @@ impl Gateway {
     /// [`GatewayError`]: the address is taken, the bus lacks a topic, no thread can be had.
     pub async fn start(config: GatewayConfig, with: Dependencies) -> Result<Self, GatewayError> {
         let mut consumer = with.consumer;
-        assign(&mut *consumer)?;
+        let layout = Layout::read(&mut *consumer)?;
         let listeners = listener::bind(config.addr, config.shards)
             .map_err(|error| GatewayError::Listen(config.addr, error))?;
         let addr = listeners.first().and_then(|l| l.local_addr().ok()).unwrap_or(config.addr);
@@ -132,16 +134,15 @@ impl Gateway {
             let mail = (mailbox, arrivals, asked);
             start_shard(setup, listener, mail, door, with.shutdown.clone()).await?;
         }
-        let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked };
-        let tail = Tail::new((config.ring_bytes, variants), mailboxes, with.clock, tail_metrics);
+        let (clock, end) = (with.clock.clone(), with.shutdown.clone());
+        let (reader, past) = Reader::new(with.past, clock, end, waker);
+        start_thread("past", &with.shutdown, move || reader.run())?;
+        let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked, past };
+        let made = (config.ring_bytes, variants, layout);
+        let tail = Tail::new(made, mailboxes, with.clock, tail_metrics);
         let caught_up = with.readiness.latch("gateway caught up with the bus");
-        let (shutdown, guard) = (with.shutdown.clone(), with.shutdown.guard("tail"));
-        let run = move || {
-            let _watch = EndsWithUs(shutdown.clone());
-            tail.run(consumer, caught_up, &shutdown);
-            drop(guard);
-        };
-        thread::Builder::new().name("tail".into()).spawn(run).map_err(GatewayError::Thread)?;
+        let end = with.shutdown.clone();
+        start_thread("tail", &with.shutdown, move || tail.run(consumer, caught_up, &end))?;
         drain_with(Arc::clone(&connections), with.shutdown);
         Ok(Self { addr, connections, shards, admin: sessions::router(reports) })
     }
@@ -188,17 +189,20 @@ impl Drop for EndsWithUs {
     }
 }
 
-/// Everything on the bus, from the beginning of what is kept.
-fn assign(consumer: &mut dyn Consumer) -> Result<(), ConsumeError> {
-    let mut starts = Vec::new();
-    let kinds = Kind::ALL.into_iter().map(record::topic);
-    for name in [record::INSTRUMENT, record::CONTROL].into_iter().chain(kinds) {
-        let topic = TopicName::from_static(name);
-        for partition in 0..consumer.partitions(&topic)? {
-            starts.push(Start { topic: topic.clone(), partition, from: Offset::Earliest });
-        }
-    }
-    consumer.assign(starts)
+/// A thread that ends with the process, whose panic ends the process.
+fn start_thread(
+    name: &'static str,
+    shutdown: &Shutdown,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<(), GatewayError> {
+    let (shutdown, guard) = (shutdown.clone(), shutdown.guard(name));
+    let run = move || {
+        let _watch = EndsWithUs(shutdown);
+        run();
+        drop(guard);
+    };
+    let started = thread::Builder::new().name(name.into()).spawn(run);
+    started.map(drop).map_err(GatewayError::Thread)
 }
 
 /// Nobody is admitted once the end has begun.

@@ -188,6 +188,7 @@ impl Parts {
     ) -> anyhow::Result<Gateway> {
         let dependencies = Dependencies {
             consumer: bus.consumer().context("the bus")?,
+            past: bus.consumer().context("the bus")?,
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             closes: self.closes.clone(),

@@ -62,7 +62,7 @@ const SHARD_COUNTERS: [ShardFigure; 13] = [
 
 type TailFigure = (&'static str, &'static str, fn(&TailMetrics) -> &AtomicU64);
 
-const TAIL_COUNTERS: [TailFigure; 9] = [
+const TAIL_COUNTERS: [TailFigure; 13] = [
     ("gateway_records", "Bus records taken", |t| &t.records),
     ("gateway_publications", "Events published", |t| &t.publications),
     ("gateway_derived_messages", "Emissions of derived channels", |t| &t.derived),
@@ -72,6 +72,10 @@ const TAIL_COUNTERS: [TailFigure; 9] = [
     ("gateway_holes", "Holes in a channel's chain", |t| &t.holes),
     ("gateway_bus_lost_records", "Records the bus dropped unread", |t| &t.bus_lost),
     ("gateway_bus_errors", "Failed polls of the bus", |t| &t.bus_errors),
+    ("gateway_bus_cuts", "Times the bus lost its newest records", |t| &t.bus_cut),
+    ("gateway_records_too_new", "Records of a version this node does not read", |t| &t.too_new),
+    ("gateway_reads_back", "Positions older than memory, read back", |t| &t.reads_back),
+    ("gateway_channels_mended", "Channels restarted from a snapshot", |t| &t.mended),
 ];
 
 const TAIL_GAUGES: [TailFigure; 2] = [

@@ -250,7 +250,8 @@ fn not_derived(directory: &Directory) -> (Code, String) {
 fn explain(code: Code) -> String {
     match code {
         Code::PositionUnknown => {
-            "this node has not reached that position within 5 s; subscribe again without from"
+            "no node told that position, or this one has not reached it within 5 s; subscribe again \
+             without from"
         }
         _ => "the channel cannot be started",
     }

@@ -10,7 +10,7 @@ use super::intake::Intake;
 use super::socket::End;
 use crate::group::Batch;
 use crate::limits;
-use crate::link::{ToShard, ToTail};
+use crate::link::{Missed, ToShard, ToTail};
 use crate::seed::{Part, Seed, Seeds};
 use crate::session::subscriptions::Phase;
 
@@ -77,7 +77,18 @@ impl Shard {
                 }
             }
             ToShard::Seeds(seeds) => self.take_seeds(&seeds),
-            ToShard::Stale { channels, reason } => self.tell_stale(&channels, reason),
+            ToShard::Stale { channels, reason } => {
+                for &ch in channels.iter() {
+                    let (channel, reason) = (self.directory.name(ch), reason.to_owned());
+                    self.tell_members(ch, &Reply::Stale { channel, ch, reason });
+                }
+            }
+            ToShard::Missed { missed, reason } => {
+                for &Missed { ch, epoch, from, to } in missed.iter() {
+                    let (channel, to, reason) = (self.directory.name(ch), Some(to), reason.into());
+                    self.tell_members(ch, &Reply::Gap { channel, ch, epoch, from, to, reason });
+                }
+            }
             ToShard::Lost => {
                 // Their seeds may be among what was given up.
                 self.parked.clear();
@@ -156,20 +167,16 @@ impl Shard {
         }
     }
 
-    /// Tells everyone subscribed that nobody speaks for a channel any more.
-    fn tell_stale(&mut self, channels: &[u32], reason: &str) {
-        for &ch in channels {
-            let Some(members) = self.index.members(ch) else { continue };
-            let stale =
-                Reply::Stale { channel: self.directory.name(ch), ch, reason: reason.to_owned() };
-            let mut due = Vec::new();
-            for (kind, slots) in members.kinds() {
-                let frame = self.encoder.reply(kind.encoding, &stale);
-                due.extend(slots.iter().map(|slot| (*slot as usize, frame.clone())));
-            }
-            for (slot, frame) in due {
-                self.send_own(slot, frame);
-            }
+    /// Tells everyone subscribed to a channel a fact about it.
+    fn tell_members(&mut self, ch: u32, fact: &Reply) {
+        let Some(members) = self.index.members(ch) else { return };
+        let mut due = Vec::new();
+        for (kind, slots) in members.kinds() {
+            let frame = self.encoder.reply(kind.encoding, fact);
+            due.extend(slots.iter().map(|slot| (*slot as usize, frame.clone())));
+        }
+        for (slot, frame) in due {
+            self.send_own(slot, frame);
         }
     }
 

@@ -197,7 +197,7 @@ impl Rig {
     fn answer_one(&mut self, request: ToTail) -> usize {
         match request {
             ToTail::Want { session, token, items, .. } => {
-                let seed = |item| match self.store.start(item, 1, Micros(WALL)) {
+                let seed = |item| match self.store.start(item, None, 1, Micros(WALL)) {
                     Some(Start::Seed(seed)) => Ok(seed),
                     other => panic!("{other:?}"),
                 };

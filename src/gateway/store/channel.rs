@@ -3,7 +3,9 @@
 //! Applies each event once. An event of a lower epoch, or one it already has, is refused: that is
 //! the fence between an old feed owner and a new one.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fantail_model::{Body, Book, BookChange, Event, Kind, Micros, Position, State};
 
@@ -38,6 +40,14 @@ pub(crate) enum Refused {
     BadBook,
 }
 
+/// Events that were given positions and did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub(crate) epoch: u64,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
 /// One channel.
 #[derive(Debug)]
 pub(crate) struct ChannelState {
@@ -46,20 +56,24 @@ pub(crate) struct ChannelState {
     pub(crate) ring: Ring,
     /// Bit per shard that wants it.
     pub(crate) interest: u64,
-    position: Option<Position>,
-    state: State,
-    reason: String,
-    since: Micros,
+    pub(super) position: Option<Position>,
+    pub(super) state: State,
+    pub(super) reason: String,
+    pub(super) since: Micros,
     /// Nobody speaks for it: why, and since when. Its next sign of life ends that.
-    silent: Option<(&'static str, Micros)>,
-    ts: Option<Micros>,
-    rx: Micros,
-    vseq: Option<u64>,
-    last_status: Option<Event>,
+    pub(super) silent: Option<(&'static str, Micros)>,
+    pub(super) ts: Option<Micros>,
+    pub(super) rx: Micros,
+    pub(super) vseq: Option<u64>,
+    pub(super) last_status: Option<Event>,
     /// Ended epochs with their last seq, oldest first.
     ended: Vec<Position>,
+    /// Something of it was lost or unreadable, and its next event or snapshot will tell what: why.
+    pub(super) suspect: Option<&'static str>,
+    /// A snapshot that may mend it, ahead of it, and since when.
+    pub(super) mending: Option<(Event, Duration)>,
     /// Seeds of the present state: plain, and with `reset` for sessions that lost their place.
-    snapshots: [Option<Vec<Arc<Snapshot>>>; 2],
+    pub(super) snapshots: [Option<Vec<Arc<Snapshot>>>; 2],
     /// Channels derived from this one, while somebody wants them.
     pub(crate) derived: Vec<Derived>,
 }
@@ -86,6 +100,8 @@ impl ChannelState {
             vseq: None,
             last_status: None,
             ended: Vec::new(),
+            suspect: None,
+            mending: None,
             snapshots: [None, None],
             derived: Vec::new(),
         }
@@ -97,7 +113,7 @@ impl ChannelState {
         let new_epoch = self.position.is_some_and(|ours| ours.epoch != event.position.epoch);
         self.position = Some(event.position);
         self.snapshots = [None, None];
-        self.silent = None;
+        (self.silent, self.suspect) = (None, None);
         (self.ts, self.rx) = (event.ts.or(self.ts), event.rx);
         if event.vseq.is_some() {
             self.vseq = event.vseq;
@@ -109,6 +125,19 @@ impl ChannelState {
         self.keep(&event)?;
         let crc = self.due_checksum(&event);
         Ok((Published { event, crc, n: None }, hole))
+    }
+
+    /// What is missing before an event that would be taken.
+    pub(crate) fn hole_before(&self, event: &Event) -> Option<Hole> {
+        let ours = self.position?;
+        let from = match event.position.epoch.cmp(&ours.epoch) {
+            Ordering::Less => return None,
+            Ordering::Equal if event.position.seq <= ours.seq => return None,
+            Ordering::Equal => ours.seq.saturating_add(1),
+            Ordering::Greater => 1,
+        };
+        let (epoch, to) = (event.position.epoch, event.prev);
+        (to >= from).then_some(Hole { epoch, from, to })
     }
 
     /// Checks the event's place against ours.
@@ -130,7 +159,7 @@ impl ChannelState {
         Ok(event.prev != 0)
     }
 
-    fn keep(&mut self, event: &Event) -> Result<(), Refused> {
+    pub(super) fn keep(&mut self, event: &Event) -> Result<(), Refused> {
         let is_value = !matches!(event.body, Body::Status(_) | Body::VenueGap(_));
         if is_value && self.last_status.is_none() && self.state != State::Live {
             // A feed that starts well says nothing inside its channels: its values speak.

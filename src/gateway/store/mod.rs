@@ -6,23 +6,25 @@
 pub(crate) mod channel;
 pub(crate) mod derived;
 pub(crate) mod rejoin;
+pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod ring;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fantail_model::{Channel, Instrument, Kind, Micros};
+use fantail_model::{Channel, Instrument, Kind, Micros, Position};
 use fantail_wire::client::Reply;
 
 use crate::group::ChannelInfo;
 use crate::limits;
 use crate::link::WantItem;
+use crate::past::Past;
 use crate::seed::Part;
 use crate::variant::{Variants, base_index, base_number, is_derived};
 use channel::ChannelState;
 use derived::Derived;
-use resume::Start;
+use resume::{Replay, Start};
 
 /// Every channel and instrument.
 #[derive(Debug)]
@@ -59,12 +61,19 @@ impl Store {
         self.channels.get_mut(base_index(ch))
     }
 
-    /// Starts a channel for one subscriber, and notes the interest of its shard (a bit).
-    /// `None`: there is no such channel.
-    pub(crate) fn start(&mut self, want: &WantItem, shard: u64, now: Micros) -> Option<Start> {
+    /// Starts a channel for one subscriber, and notes the interest of its shard (a bit). `past` is
+    /// what the base channel said after the wanted position, if it was read back. `None`: there is
+    /// no such channel.
+    pub(crate) fn start(
+        &mut self,
+        want: &WantItem,
+        past: Option<&Past>,
+        shard: u64,
+        now: Micros,
+    ) -> Option<Start> {
         let parent = self.channels.get_mut(base_index(want.ch))?;
         if !is_derived(want.ch) {
-            let mut start = resume::start(parent, want, now);
+            let mut start = resume::start(parent, want, past, now);
             tell_silence(&mut start, &parent.info, parent.silent());
             parent.interest |= if matches!(start, Start::Seed(_)) { shard } else { 0 };
             return Some(start);
@@ -86,11 +95,25 @@ impl Store {
                 all.len() - 1
             }
         };
-        let mut start = rejoin::start_derived(parent, &mut all[at], want, now);
+        let mut start = rejoin::start_derived(parent, &mut all[at], want, past, now);
         tell_silence(&mut start, &all[at].info, parent.silent());
         all[at].interest |= if matches!(start, Start::Seed(_)) { shard } else { 0 };
         parent.derived = all;
         Some(start)
+    }
+
+    /// Whether a start would need what its channel said before the ring (or before the reading
+    /// that was made).
+    pub(crate) fn is_older(&self, want: &WantItem, past: Option<&Past>) -> bool {
+        let (Some(parent), Some(from)) = (self.channel(want.ch), want.from.as_ref()) else {
+            return false;
+        };
+        let derived = is_derived(want.ch);
+        if want.repeat || (derived && rejoin::needs_state(parent, from)) {
+            return false;
+        }
+        let from = Position::new(from.epoch, from.seq);
+        matches!(resume::replay(parent, from, past), Replay::Older)
     }
 
     /// A shard has no subscribers of a channel any more. Nobody's derived channel is forgotten.

@@ -7,21 +7,24 @@
 use std::sync::Arc;
 
 use fantail_model::{Body, Event, Micros, Position};
-use fantail_wire::client::Reply;
+use fantail_wire::client::{From, Reply};
 
 use crate::group::{Group, Published};
 use crate::link::WantItem;
 use crate::merge::merge;
+use crate::past::Past;
 use crate::seed::{Part, Seed};
 use crate::store::channel::{ChannelState, Value};
 use crate::store::derived::Derived;
-use crate::store::resume::{Start, outside, seed};
+use crate::store::resume::{Replay, Start, outside, replay, seed};
 
 /// Decides how a derived channel begins: the state, or one merged message over what was missed.
+/// `past` is what its parent said after the position, if that was read back.
 pub(crate) fn start_derived(
     parent: &mut ChannelState,
     derived: &mut Derived,
     want: &WantItem,
+    past: Option<&Past>,
     now: Micros,
 ) -> Start {
     let of_derived = |seed: Seed| Seed { ch: derived.info.ch, ..seed };
@@ -34,43 +37,60 @@ pub(crate) fn start_derived(
         return Start::Seed(Seed { ch: derived.info.ch, ..seed(parent, head, false, parts) });
     };
     let from_position = Position::new(from.epoch, from.seq);
-    let stream = matches!(parent.value, Value::Stream);
-    match (head, parent.ring.floor()) {
-        (Some(head), _) if from_position > head => Start::Ahead,
-        (None, _) => Start::Ahead,
-        (Some(head), Some(floor))
-            if from_position >= floor && (stream || from.epoch == head.epoch) =>
-        {
-            let missed = parent.ring.after(from_position);
+    let Some(head) = head else { return Start::Ahead };
+    let state_only = needs_state(parent, &from);
+    match replay(parent, from_position, past) {
+        Replay::Ahead => Start::Ahead,
+        Replay::Foreign => Start::Foreign,
+        _ if state_only => Start::Seed(missing(parent, derived, &from, head, None, now)),
+        Replay::Older => Start::Older,
+        Replay::Whole(missed) => {
             let merged = (!missed.is_empty())
                 .then(|| missed_as_one(parent, derived, &missed, from_position, now));
             let parts = merged.into_iter().map(Part::Group).collect();
             Start::Seed(of_derived(seed(parent, Some(from_position), true, parts)))
         }
-        (Some(head), floor) => {
-            let outside = outside(parent, &from, head, floor, now);
-            let mut parts: Vec<Part> = outside.parts;
-            let info = Arc::clone(&derived.info);
-            // Of trades the ring still has the rest: it follows the gap, as one message.
-            let rest: Vec<Arc<Group>> = match stream {
-                true => parts.iter().filter_map(Part::group).cloned().collect(),
-                false => Vec::new(),
-            };
-            parts.retain(|part| matches!(part, Part::Gap(_)));
-            for part in &mut parts {
-                if let Part::Gap(Reply::Gap { channel, ch, .. }) = part {
-                    (*channel, *ch) = (info.name.to_string(), info.ch);
-                }
-            }
-            if !rest.is_empty() {
-                let one = missed_as_one(parent, derived, &rest, from_position, now);
-                parts.push(Part::Group(one));
-                return Start::Seed(of_derived(seed(parent, outside.position, false, parts)));
-            }
-            parts.extend(derived_states(parent, derived, false, now));
-            Start::Seed(Seed { ch: info.ch, ..seed(parent, Some(head), false, parts) })
+        Replay::Broken => Start::Seed(missing(parent, derived, &from, head, past, now)),
+    }
+}
+
+/// One message cannot continue a chain of states over two epochs: the state replaces it.
+pub(super) fn needs_state(parent: &ChannelState, from: &From) -> bool {
+    let head = parent.position();
+    !matches!(parent.value, Value::Stream) && head.is_some_and(|head| from.epoch < head.epoch)
+}
+
+/// The gap under the derived channel's name, then what there is.
+fn missing(
+    parent: &mut ChannelState,
+    derived: &mut Derived,
+    from: &From,
+    head: Position,
+    past: Option<&Past>,
+    now: Micros,
+) -> Seed {
+    let outside = outside(parent, from, head, past, now);
+    let mut parts: Vec<Part> = outside.parts;
+    let info = Arc::clone(&derived.info);
+    // Of trades there is a rest: it follows the gaps, as one message.
+    let rest: Vec<Arc<Group>> = match parent.value {
+        Value::Stream => parts.iter().filter_map(Part::group).cloned().collect(),
+        _ => Vec::new(),
+    };
+    parts.retain(|part| matches!(part, Part::Gap(_)));
+    for part in &mut parts {
+        if let Part::Gap(Reply::Gap { channel, ch, .. }) = part {
+            (*channel, *ch) = (info.name.to_string(), info.ch);
         }
     }
+    let from_position = Position::new(from.epoch, from.seq);
+    if !rest.is_empty() {
+        let one = missed_as_one(parent, derived, &rest, from_position, now);
+        parts.push(Part::Group(one));
+        return Seed { ch: info.ch, ..seed(parent, outside.position, false, parts) };
+    }
+    parts.extend(derived_states(parent, derived, false, now));
+    Seed { ch: info.ch, ..seed(parent, Some(head), false, parts) }
 }
 
 /// The state under the derived channel's name, shared until the parent's next event.

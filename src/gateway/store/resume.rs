@@ -1,14 +1,19 @@
 //! Seeds: how one subscriber's channel begins, decided at one place in the stream.
 //!
 //! Without a position: the state (or nothing, for trades). With one: every missed event out of
-//! the ring; or a gap with its exact range, then the state. A position this node has not reached
-//! is waited for by the caller.
+//! the ring and, before it, out of what was read back from the bus; or a gap with its exact range,
+//! then the state. Reading back, and waiting for a position this node has not reached, is the
+//! caller's.
+
+use std::sync::Arc;
 
 use fantail_model::{Micros, Position};
 use fantail_wire::client::{From, Reply};
 
+use crate::group::Group;
 use crate::limits;
 use crate::link::WantItem;
+use crate::past::{Past, Piece, Verdict};
 use crate::seed::{Part, Seed};
 use crate::store::channel::{ChannelState, Value};
 
@@ -19,10 +24,31 @@ pub(crate) enum Start {
     Seed(Seed),
     /// The position lies ahead of this node.
     Ahead,
+    /// The position lies before the ring: what came after it has to be read back first.
+    Older,
+    /// Nobody ever told this position.
+    Foreign,
 }
 
-/// Decides how a channel begins for one subscriber.
-pub(crate) fn start(channel: &mut ChannelState, want: &WantItem, now: Micros) -> Start {
+/// What can be replayed after a position.
+pub(super) enum Replay {
+    /// Every event after it.
+    Whole(Vec<Arc<Group>>),
+    /// Something is missing for good.
+    Broken,
+    Ahead,
+    Older,
+    Foreign,
+}
+
+/// Decides how a channel begins for one subscriber. `past` is what was read back for its
+/// position, if it was.
+pub(crate) fn start(
+    channel: &mut ChannelState,
+    want: &WantItem,
+    past: Option<&Past>,
+    now: Micros,
+) -> Start {
     let head = channel.position();
     if want.repeat {
         return Start::Seed(seed(channel, head, false, Vec::new()));
@@ -31,14 +57,66 @@ pub(crate) fn start(channel: &mut ChannelState, want: &WantItem, now: Micros) ->
         return Start::Seed(fresh(channel, want, now));
     };
     let from_position = Position::new(from.epoch, from.seq);
-    match (head, channel.ring.floor()) {
-        (Some(head), _) if from_position > head => Start::Ahead,
-        (Some(_), Some(floor)) if from_position >= floor => {
-            let parts = channel.ring.after(from_position).into_iter().map(Part::Group).collect();
+    match (replay(channel, from_position, past), head) {
+        (Replay::Ahead, _) | (_, None) => Start::Ahead,
+        (Replay::Older, _) => Start::Older,
+        (Replay::Foreign, _) => Start::Foreign,
+        (Replay::Whole(groups), _) => {
+            let parts = groups.into_iter().map(Part::Group).collect();
             Start::Seed(seed(channel, Some(from_position), true, parts))
         }
-        (Some(head), floor) => Start::Seed(outside(channel, &from, head, floor, now)),
-        (None, _) => Start::Ahead,
+        (Replay::Broken, Some(head)) => Start::Seed(outside(channel, &from, head, past, now)),
+    }
+}
+
+/// Finds everything after a position, in the ring and in what was read back.
+pub(super) fn replay(channel: &ChannelState, from: Position, past: Option<&Past>) -> Replay {
+    let Some(head) = channel.position() else { return Replay::Ahead };
+    if from > head {
+        return Replay::Ahead;
+    }
+    if is_foreign(channel, from, head) {
+        return Replay::Foreign;
+    }
+    let floor = channel.ring.floor().unwrap_or(head);
+    if from >= floor {
+        return Replay::Whole(channel.ring.after(from));
+    }
+    match past {
+        None => Replay::Older,
+        Some(past) if past.verdict == Verdict::Foreign => Replay::Foreign,
+        Some(past) if past.verdict == Verdict::Failed => Replay::Broken,
+        // The ring has moved on meanwhile.
+        Some(past) if !past.covers(from, floor) => Replay::Older,
+        Some(past) => {
+            let event_group = |piece| match piece {
+                Piece::Events(group) => Some(group),
+                Piece::Hole { .. } => None,
+            };
+            let groups: Option<Vec<_>> =
+                past.between(from, floor).into_iter().map(event_group).collect();
+            match groups {
+                Some(groups) => {
+                    Replay::Whole(groups.into_iter().chain(channel.ring.after(floor)).collect())
+                }
+                None => Replay::Broken,
+            }
+        }
+    }
+}
+
+/// Whether a position at or before the head cannot have been told by anybody: it lies beyond the
+/// end of its epoch, or in an epoch that would be in the ring and is not.
+fn is_foreign(channel: &ChannelState, from: Position, head: Position) -> bool {
+    if from.epoch == head.epoch {
+        return false;
+    }
+    match (channel.ended(from.epoch), channel.ring.floor()) {
+        (Some(end), _) => from.seq > end,
+        (None, Some(floor)) if from > floor && from.epoch != floor.epoch => {
+            !channel.ring.knows_epoch(from.epoch)
+        }
+        _ => false,
     }
 }
 
@@ -77,42 +155,59 @@ pub(super) fn outside(
     channel: &mut ChannelState,
     from: &From,
     head: Position,
-    floor: Option<Position>,
+    past: Option<&Past>,
     now: Micros,
 ) -> Seed {
-    // Trades go on with what the ring still has; states are told as a whole, so everything up to
-    // the head is missing.
-    let floor = floor.unwrap_or(head);
-    let stream = matches!(channel.value, Value::Stream);
-    let reached = if stream { floor } else { head };
+    // Trades go on with what is still there; states are told as a whole, so everything up to the
+    // head is missing.
+    let floor = channel.ring.floor().unwrap_or(head);
+    let from_position = Position::new(from.epoch, from.seq);
+    if !matches!(channel.value, Value::Stream) {
+        let mut parts: Vec<Part> = before(channel, from, head).collect();
+        parts.extend(channel.snapshots(now, false).into_iter().map(Part::Snapshot));
+        return seed(channel, Some(head), false, parts);
+    }
+    let rest = channel.ring.after(floor).into_iter().map(Part::Group);
+    let Some(past) = past.filter(|past| past.covers(from_position, floor)) else {
+        let mut parts: Vec<Part> = before(channel, from, floor).collect();
+        for end in channel.ended_between(from.epoch, floor.epoch) {
+            parts.push(gap(channel, end.epoch, 1, Some(end.seq)));
+        }
+        if from.epoch != floor.epoch && floor.seq > 0 {
+            parts.push(gap(channel, floor.epoch, 1, Some(floor.seq)));
+        }
+        parts.extend(rest);
+        return seed(channel, Some(floor), false, parts);
+    };
+    let mut parts: Vec<Part> = past
+        .between(from_position, floor)
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Events(group) => Part::Group(group),
+            Piece::Hole { epoch, from, to } => gap(channel, epoch, from, to),
+        })
+        .collect();
+    parts.extend(rest);
+    let begins_missing = matches!(parts.first(), Some(Part::Gap(_)));
+    let first_group = parts.iter().find_map(Part::group);
+    let position = match begins_missing {
+        true => first_group.map_or(floor, |group| group.before()),
+        false => from_position,
+    };
+    seed(channel, Some(position), !begins_missing, parts)
+}
+
+/// The gap from a position to the end of its epoch or to `reached`; none if nothing was lost.
+fn before(channel: &ChannelState, from: &From, reached: Position) -> impl Iterator<Item = Part> {
     let to =
         if from.epoch == reached.epoch { Some(reached.seq) } else { channel.ended(from.epoch) };
-    let info = std::sync::Arc::clone(&channel.info);
-    let gap = |epoch, from, to| Reply::Gap {
-        channel: info.name.to_string(),
-        ch: info.ch,
-        epoch,
-        from,
-        to,
-        reason: "retention".into(),
-    };
     // An epoch that ended exactly at the client's position lost it nothing.
     let lost_nothing = to.is_some_and(|to| to <= from.seq);
-    let mut parts = Vec::new();
-    if !lost_nothing {
-        parts.push(Part::Gap(gap(from.epoch, from.seq.saturating_add(1), to)));
-    }
-    if stream {
-        for end in channel.ended_between(from.epoch, reached.epoch) {
-            parts.push(Part::Gap(gap(end.epoch, 1, Some(end.seq))));
-        }
-        if from.epoch != reached.epoch && reached.seq > 0 {
-            let (epoch, from) = (reached.epoch, 1);
-            parts.push(Part::Gap(gap(epoch, from, Some(reached.seq))));
-        }
-        parts.extend(channel.ring.after(floor).into_iter().map(Part::Group));
-        return seed(channel, Some(floor), false, parts);
-    }
-    parts.extend(channel.snapshots(now, false).into_iter().map(Part::Snapshot));
-    seed(channel, Some(head), false, parts)
+    let first = from.seq.saturating_add(1);
+    (!lost_nothing).then(|| gap(channel, from.epoch, first, to)).into_iter()
+}
+
+fn gap(channel: &ChannelState, epoch: u64, from: u64, to: Option<u64>) -> Part {
+    let (channel, ch) = (channel.info.name.to_string(), channel.info.ch);
+    Part::Gap(Reply::Gap { channel, ch, epoch, from, to, reason: "retention".into() })
 }

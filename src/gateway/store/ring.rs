@@ -34,9 +34,21 @@ impl Ring {
         }
     }
 
+    /// Forgets everything: what can be replayed begins after `floor`.
+    pub(crate) fn restart(&mut self, floor: Position) {
+        self.groups.clear();
+        (self.bytes, self.floor) = (0, Some(floor));
+    }
+
     /// The place before the oldest event that can still be replayed.
     pub(crate) fn floor(&self) -> Option<Position> {
         self.floor
+    }
+
+    /// Whether anything of this epoch is kept.
+    pub(crate) fn knows_epoch(&self, epoch: u64) -> bool {
+        let of_it = |p: &Published| p.event.position.epoch == epoch;
+        self.groups.iter().any(|(group, _)| group.events.iter().any(of_it))
     }
 
     /// Estimated bytes kept.

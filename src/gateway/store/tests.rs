@@ -6,13 +6,14 @@ mod resumes;
 
 use std::sync::Arc;
 
-use fantail_model::{Event, Micros};
+use fantail_model::{Event, Micros, Position};
 use fantail_wire::client::{From, Reply};
 
 use super::channel::{ChannelState, Refused};
 use super::resume::{Start, start};
 use crate::group::{ChannelInfo, Group};
 use crate::link::WantItem;
+use crate::past::Past;
 use crate::seed::{Part, Seed};
 
 const NOW: Micros = Micros(1_800_000_000_000_000);
@@ -43,10 +44,19 @@ fn want(from: Option<(u64, u64)>, history: Option<u32>) -> WantItem {
     WantItem { ch: 0, from, history, repeat: false, reset: false }
 }
 
+/// A start where nothing can be read back.
+fn started(channel: &mut ChannelState, want: &WantItem) -> Start {
+    let from = want
+        .from
+        .as_ref()
+        .map_or_else(Position::default, |from| Position::new(from.epoch, from.seq));
+    start(channel, want, Some(&Past::failed(from)), NOW)
+}
+
 fn seeded(channel: &mut ChannelState, want: &WantItem) -> Seed {
-    match start(channel, want, NOW) {
+    match started(channel, want) {
         Start::Seed(seed) => seed,
-        Start::Ahead => panic!("a seed was expected: {want:?}"),
+        other => panic!("a seed was expected: {want:?}: {other:?}"),
     }
 }
 

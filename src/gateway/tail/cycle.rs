@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fantail_bus::Delivered;
+use fantail_bus::limits::RECORD_BYTES_MAX;
 use fantail_model::{Event, Kind, Micros};
-use fantail_wire::record::{self, Record};
+use fantail_wire::record::{self, Record, RecordError};
 
 use super::Tail;
 use crate::group::{Batch, Group, Published};
@@ -24,7 +25,7 @@ pub(crate) struct Cycle {
 }
 
 impl Cycle {
-    fn add(&mut self, ch: u32, published: Published) {
+    pub(super) fn add(&mut self, ch: u32, published: Published) {
         let at = base_index(ch);
         if self.events.len() <= at {
             self.events.resize_with(at + 1, Vec::new);
@@ -38,7 +39,7 @@ impl Cycle {
 
 impl Cycle {
     /// Hands an applied event to the channels derived from its own.
-    fn derive(&mut self, parent: &mut ChannelState, published: &Published, now: Micros) {
+    pub(super) fn derive(&mut self, parent: &mut ChannelState, published: &Published, now: Micros) {
         for mut derived in std::mem::take(&mut parent.derived) {
             let mut out = Vec::new();
             derived.take(published, parent, now, &mut out);
@@ -72,54 +73,59 @@ impl Tail {
     pub(super) fn take(&mut self, delivered: &Delivered, now: Micros) {
         let Some(value) = &delivered.record.value else { return };
         self.metrics.records.fetch_add(1, Ordering::Relaxed);
+        if delivered.record.topic.as_str() == record::SNAPSHOT {
+            return self.take_snapshot(delivered, now);
+        }
+        if value.len() > RECORD_BYTES_MAX {
+            let reason = format!("{} bytes are more than a record may have", value.len());
+            return self.unreadable(&RecordError::Malformed { reason }, delivered);
+        }
         match record::decode(value) {
             Ok(Record::Event { channel, event }) => self.take_event(&channel, event, now),
-            Ok(Record::Heartbeat(heartbeat)) => self.take_heartbeat(&heartbeat.venue),
+            Ok(Record::Heartbeat(heartbeat)) if !self.is_late(delivered, now) => {
+                self.take_heartbeat(&heartbeat.venue);
+            }
+            Ok(Record::Heartbeat(_)) => {}
             Ok(Record::Instrument(instrument)) => {
                 for info in self.store.list(instrument) {
                     self.tell_all(&ToShard::Channel(info));
                 }
             }
-            Err(error) => {
-                self.metrics.poison.fetch_add(1, Ordering::Relaxed);
-                let topic = &delivered.record.topic;
-                tracing::warn!(%error, %topic, offset = delivered.offset, "record not understood");
-            }
+            Err(error) => self.unreadable(&error, delivered),
         }
     }
 
     fn take_event(&mut self, name: &str, event: Event, now: Micros) {
-        let Some(ch) = self.store.number(name).or_else(|| self.open(name)) else {
-            self.metrics.poison.fetch_add(1, Ordering::Relaxed);
+        let Some(ch) = self.number_or_open(name) else {
+            self.metrics.poison(1);
             return;
         };
+        if let Some(hole) = self.store.channel(ch).and_then(|c| c.hole_before(&event)) {
+            self.tell_hole(ch, hole, self.reason_of_hole(ch), now);
+        }
         let Some(channel) = self.store.channel_mut(ch) else { return };
         self.metrics.lag_ingest_to_tail(now.since(event.rx));
         match channel.apply(event) {
-            Ok((published, hole)) => {
-                if hole {
-                    self.metrics.holes.fetch_add(1, Ordering::Relaxed);
-                }
+            Ok((published, _)) => {
+                let awaits = channel.awaits_snapshot();
                 self.cycle.derive(channel, &published, now);
                 self.cycle.add(ch, published);
+                if awaits {
+                    self.mend_waiting(ch, now);
+                }
             }
             Err(Refused::LowerEpoch) => drop(self.metrics.fenced.fetch_add(1, Ordering::Relaxed)),
             Err(Refused::Duplicate) => {
-                self.metrics.duplicates.fetch_add(1, Ordering::Relaxed);
+                // Until it has caught up, a node reads what its snapshots have seen already.
+                if self.ends.are_reached() {
+                    self.metrics.duplicates.fetch_add(1, Ordering::Relaxed);
+                }
             }
             Err(Refused::BadBook) => {
-                self.metrics.poison.fetch_add(1, Ordering::Relaxed);
+                self.metrics.poison(1);
                 tracing::warn!(channel = name, "book change refused; out of sync until a reset");
             }
         }
-    }
-
-    /// A channel whose instrument was not announced (yet): open it all the same.
-    fn open(&mut self, name: &str) -> Option<u32> {
-        let info = self.store.open(name.parse().ok()?)?;
-        let ch = info.ch;
-        self.tell_all(&ToShard::Channel(info));
-        Some(ch)
     }
 
     /// Turns the cycle's events into groups, remembers them, and hands them to the shards.

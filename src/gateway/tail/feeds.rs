@@ -35,6 +35,13 @@ impl Feeds {
         }
     }
 
+    /// Expects a venue to be heard from now on.
+    fn expect(&mut self, venue: &VenueId, now: Duration) {
+        if !self.heard.contains_key(venue) {
+            self.heard.insert(venue.clone(), Heard { at: now, told_silent: false });
+        }
+    }
+
     /// Venues that fell silent since the last look.
     fn newly_silent(&mut self, now: Duration) -> Vec<VenueId> {
         let silent = |heard: &Heard| {
@@ -59,6 +66,17 @@ impl Tail {
                 if state.info.channel.venue.as_ref() == Some(venue) {
                     state.mark_heard();
                 }
+            }
+        }
+    }
+
+    /// Expects a sign of life of every venue that has channels: an owner that died before this
+    /// node started is told as one that dies later.
+    pub(super) fn expect_feeds(&mut self) {
+        let now = self.clock.monotonic();
+        for channel in self.store.channels() {
+            if let Some(venue) = &channel.info.channel.venue {
+                self.feeds.expect(venue, now);
             }
         }
     }

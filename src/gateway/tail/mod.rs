@@ -7,15 +7,19 @@
 mod cycle;
 mod feeds;
 mod lag;
+pub(crate) mod layout;
+mod mending;
 mod queries;
+mod reading;
 mod requests;
+mod warm;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fantail_bus::{ConsumeError, Consumer, Delivered, Offset, Start};
-use fantail_model::Micros;
+use fantail_bus::{Consumer, Delivered, Start};
+use fantail_model::{Micros, Position};
 use fantail_ops::clock::Clock;
 use fantail_ops::health::Latch;
 use fantail_ops::shutdown::Shutdown;
@@ -24,13 +28,17 @@ use tokio::sync::mpsc;
 use crate::limits;
 use crate::link::{ToShard, ToTail};
 use crate::metrics::TailMetrics;
+use crate::past::reader::PastLink;
 use crate::query::Asked;
 use crate::store::Store;
 use crate::variant::Variants;
 use cycle::Cycle;
 use feeds::Feeds;
 use lag::Lag;
-use requests::Ahead;
+use layout::{Layout, Place};
+use reading::Complaints;
+use requests::Waiting;
+use warm::Ends;
 
 /// What the tail is made of; [`Tail::run`] is its thread.
 pub(crate) struct Tail {
@@ -38,9 +46,20 @@ pub(crate) struct Tail {
     cycle: Cycle,
     feeds: Feeds,
     shards: Vec<Lag>,
-    ahead: Vec<Ahead>,
+    ahead: Vec<Waiting>,
+    /// Commands whose positions are being read back.
+    reading: Vec<Waiting>,
+    /// Channels being read back, each from its position.
+    asked: Vec<(u32, Position)>,
+    past: PastLink,
     requests: mpsc::Receiver<ToTail>,
     queries: mpsc::Receiver<Asked>,
+    layout: Layout,
+    /// What has to be read before this node has caught up.
+    ends: Ends,
+    /// Partitions that stand still until they are moved.
+    standing: Vec<Start>,
+    complaints: Complaints,
     /// When the next conflation window ends.
     next_window: Option<Micros>,
     clock: Clock,
@@ -52,11 +71,12 @@ pub(crate) struct Mailboxes {
     pub(crate) shards: Vec<mpsc::Sender<ToShard>>,
     pub(crate) requests: mpsc::Receiver<ToTail>,
     pub(crate) queries: mpsc::Receiver<Asked>,
+    pub(crate) past: PastLink,
 }
 
 impl Tail {
     pub(crate) fn new(
-        (ring_bytes, variants): (usize, Variants),
+        (ring_bytes, variants, layout): (usize, Variants, Layout),
         mailboxes: Mailboxes,
         clock: Clock,
         metrics: Arc<TailMetrics>,
@@ -68,74 +88,76 @@ impl Tail {
             feeds: Feeds::default(),
             shards: lags,
             ahead: Vec::new(),
+            reading: Vec::new(),
+            asked: Vec::new(),
+            past: mailboxes.past,
             requests: mailboxes.requests,
             queries: mailboxes.queries,
+            layout,
+            ends: Ends::default(),
+            standing: Vec::new(),
+            complaints: Complaints::default(),
             next_window: None,
             clock,
             metrics,
         }
     }
 
-    /// Runs until shutdown has begun and every shard has ended: sessions that wait for their turn
-    /// to leave are served until then. `caught_up` is released once everything that was on the bus at the
-    /// start has been taken.
+    /// Runs, from a consumer with nothing assigned, until shutdown has begun and every shard has
+    /// ended: sessions that wait for their turn to leave are served until then. `caught_up` is released
+    /// once everything that was on the bus at the start has been taken.
     pub(crate) fn run(
         mut self,
         mut consumer: Box<dyn Consumer>,
         caught_up: Latch,
         shutdown: &Shutdown,
     ) {
+        if !self.warm_start(&mut *consumer, shutdown) {
+            return;
+        }
         let mut caught_up = Some(caught_up);
         let mut delivered: Vec<Delivered> = Vec::with_capacity(limits::CYCLE_RECORDS_MAX);
         let mut last_tick = self.clock.monotonic();
         while !(shutdown.has_begun() && self.shards.iter().all(Lag::is_over)) {
-            let taken = self.poll(&mut *consumer, &mut delivered);
+            self.poll(&mut *consumer, &mut delivered);
             let now = Micros(self.clock.wall_micros());
             for record in delivered.drain(..) {
                 self.take(&record, now);
+                self.note_passed(&record);
             }
             self.publish(now);
+            self.take_pasts(now);
             self.answer_requests(now);
             self.answer_queries();
             let elapsed = self.clock.monotonic();
             if elapsed.saturating_sub(last_tick) >= limits::TICK {
                 last_tick = elapsed;
                 self.tick(now, elapsed);
+                self.go_on(&mut *consumer);
             }
             self.shards.iter_mut().for_each(|lag| lag.push_on());
-            if taken < limits::CYCLE_RECORDS_MAX
+            if self.ends.are_reached()
                 && let Some(latch) = caught_up.take()
             {
+                tracing::info!("caught up with the bus");
                 latch.release();
             }
         }
     }
 
-    fn poll(&mut self, consumer: &mut dyn Consumer, delivered: &mut Vec<Delivered>) -> usize {
-        let (records, bytes) = (limits::CYCLE_RECORDS_MAX, limits::CYCLE_BYTES_MAX);
-        let wait = self.patience();
-        match consumer.poll(records, bytes, wait, delivered) {
-            Ok(taken) => taken,
-            Err(ConsumeError::OffsetOutOfRange { topic, partition, wanted, low, .. }) => {
-                tracing::error!(%topic, partition, wanted, low, "the bus dropped records unread");
-                self.metrics.bus_lost.fetch_add(low.saturating_sub(wanted), Ordering::Relaxed);
-                let start = Start { topic, partition, from: Offset::At(low) };
-                if let Err(error) = consumer.seek(start) {
-                    tracing::error!(%error, "cannot go on after lost records");
-                }
-                0
-            }
-            Err(error) => {
-                self.metrics.bus_errors.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(%error, "polling the bus failed");
-                0
-            }
+    /// Counts a record off the way to having caught up.
+    fn note_passed(&mut self, record: &Delivered) {
+        if !self.ends.are_reached()
+            && let Some(topic) = self.layout.topic(&record.record.topic)
+        {
+            self.ends
+                .passed(Place { topic, partition: record.record.partition }, record.offset + 1);
         }
     }
 
     /// How long the next poll may wait: not at all while requests are left over.
     fn patience(&self) -> Duration {
-        if !self.requests.is_empty() || !self.queries.is_empty() {
+        if !self.requests.is_empty() || !self.queries.is_empty() || !self.past.answers.is_empty() {
             Duration::ZERO
         } else if self.shards.iter().any(Lag::is_lagging) {
             limits::CYCLE_WAIT_LAGGING
@@ -152,6 +174,8 @@ impl Tail {
     fn tick(&mut self, now: Micros, elapsed: Duration) {
         self.tell_silence(now, elapsed);
         self.retry_ahead(now, elapsed);
+        self.give_up_reading(now, elapsed);
+        self.mend_late(elapsed, now);
         let ring_bytes: usize = self.store.channels().iter().map(|c| c.ring.bytes()).sum();
         let set = |gauge: &AtomicU64, value: usize| gauge.store(value as u64, Ordering::Relaxed);
         set(&self.metrics.ring_bytes, ring_bytes);

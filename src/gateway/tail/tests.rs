@@ -1,13 +1,21 @@
 //! The tail on the embedded bus, its mailboxes held by hand: seeds and events in mailbox order,
-//! positions ahead of it, silent owners, poison, lag, questions.
+//! positions ahead of it, silent owners, poison, lag, questions; warm starts, positions older than
+//! the ring, and a bus that fails in every way it can.
 
 mod cases;
+mod deep;
+mod faults;
+mod faulty;
+mod kafka;
+mod speed;
+mod warm;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use fantail_bus::{
-    Bus, EmbeddedBus, Offset, Producer, Record as BusRecord, Retention, Start, TopicName, TopicSpec,
+    Bus, EmbeddedBus, Producer, Record as BusRecord, Retention, TopicName, TopicSpec,
 };
 use fantail_model::{Event, Kind, Micros, Position, VenueId};
 use fantail_ops::clock::{Clock, ManualClock};
@@ -18,9 +26,12 @@ use fantail_wire::record::{self, FeedHeartbeat, RecordFormat, RecordRef};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use self::faulty::{Faults, faulty};
+use super::layout::Layout;
 use super::{Mailboxes, Tail};
 use crate::link::{TailLink, ToShard, ToTail, WantItem};
 use crate::metrics::TailMetrics;
+use crate::past::reader::Reader;
 use crate::query::{Answer, Query, TailQueries};
 use crate::seed::{Seeds, SessionKey};
 use crate::testing::{PATIENCE, WALL, trade};
@@ -29,11 +40,28 @@ use crate::variant::Variants;
 const TRADE: &str = "trade:binance:BTC-USDT";
 const BOOK: &str = "book:binance:BTC-USDT";
 const RAW: TopicName = TopicName::from_static("fantail.trade");
+const SNAPSHOTS: TopicName = TopicName::from_static(record::SNAPSHOT);
+
+/// Writes to the bus as an owner does.
+struct Owner {
+    producer: Box<dyn Producer>,
+    /// How long ago what it writes was received, µs.
+    age: i64,
+}
+
+/// What a rig is made of.
+struct Plan {
+    /// Whether its consumer fails on order; then every record is a cycle of its own.
+    faulty: bool,
+    ring: usize,
+    mailbox: usize,
+}
 
 /// A running tail of one shard, and everything around it.
 struct Rig {
     bus: EmbeddedBus,
-    producer: Box<dyn Producer>,
+    owner: Owner,
+    faults: Faults,
     mailbox: mpsc::Receiver<ToShard>,
     link: TailLink,
     queries: TailQueries,
@@ -46,44 +74,117 @@ struct Rig {
     token: u64,
 }
 
+impl Owner {
+    fn send(&mut self, topic: &'static str, record: RecordRef<'_>) {
+        let name = match record {
+            RecordRef::Event { channel, .. } => record::key(channel).to_owned(),
+            RecordRef::Heartbeat(heartbeat) => heartbeat.venue.as_str().to_owned(),
+            RecordRef::Instrument(instrument) => {
+                format!("{}:{}", instrument.venue, instrument.symbol)
+            }
+        };
+        self.put(TopicName::from_static(topic), name, Some(encoded(record)));
+    }
+
+    /// Something that may be no record, about a channel.
+    fn send_raw(&mut self, topic: TopicName, channel: &str, value: Vec<u8>) {
+        self.put(topic, record::key(channel).to_owned(), Some(value));
+    }
+
+    fn publish(&mut self, channel: &str, event: &Event) {
+        let kind = Kind::parse(channel.split(':').next().unwrap()).unwrap();
+        self.send(record::topic(kind), RecordRef::Event { channel, event });
+    }
+
+    /// A channel's value in the compacted topic.
+    fn snapshot(&mut self, channel: &str, event: &Event) {
+        let value = Some(encoded(RecordRef::Event { channel, event }));
+        self.put(TopicName::from_static(record::SNAPSHOT), channel.to_owned(), value);
+    }
+
+    /// A channel's feed state in the compacted topic.
+    fn state(&mut self, channel: &str, event: &Event) {
+        let value = Some(encoded(RecordRef::Event { channel, event }));
+        self.put(TopicName::from_static(record::SNAPSHOT), record::state_key(channel), value);
+    }
+
+    fn heartbeat(&mut self) {
+        let (venue, time) = (VenueId::new("binance").unwrap(), Micros(WALL));
+        let heartbeat = FeedHeartbeat { venue, group: 0, epoch: 1, time };
+        self.send(record::CONTROL, RecordRef::Heartbeat(&heartbeat));
+    }
+
+    fn put(&mut self, topic: TopicName, key: String, value: Option<Vec<u8>>) {
+        let record = BusRecord {
+            topic,
+            partition: 0,
+            key: key.into(),
+            value: value.map(Into::into),
+            headers: Default::default(),
+            timestamp_micros: WALL - self.age,
+        };
+        self.producer.send(record).unwrap();
+    }
+}
+
+fn encoded(record: RecordRef<'_>) -> Vec<u8> {
+    let mut value = Vec::new();
+    record::encode(record, RecordFormat::Protobuf, &mut value);
+    value
+}
+
 impl Rig {
     fn new(mailbox_max: usize) -> Self {
+        Self::after(mailbox_max, |_| {})
+    }
+
+    /// Starts the tail on a bus that has a past.
+    fn after(mailbox_max: usize, before: impl FnOnce(&mut Owner)) -> Self {
+        Self::with_ring(mailbox_max, 64 * 1_024 * 1_024, before)
+    }
+
+    fn with_ring(mailbox: usize, ring: usize, before: impl FnOnce(&mut Owner)) -> Self {
+        Self::planned(Plan { faulty: true, ring, mailbox }, before)
+    }
+
+    fn planned(plan: Plan, before: impl FnOnce(&mut Owner)) -> Self {
         let (clock, hand) = Clock::manual(WALL);
-        let kinds = Kind::ALL.into_iter().map(record::topic);
-        let names: Vec<_> =
-            [record::INSTRUMENT, record::CONTROL].into_iter().chain(kinds).collect();
         let spec = |name: &'static str| TopicSpec {
             name: TopicName::from_static(name),
             partitions: 1,
             retention: Retention::bytes(256 * 1_024 * 1_024),
-            compacted: false,
+            compacted: Layout::COMPACTED.contains(&name),
             at_least: false,
         };
-        let bus = EmbeddedBus::new(names.iter().map(|n| spec(n)).collect(), clock.clone()).unwrap();
-        let mut consumer = bus.consumer().unwrap();
-        let start = |name: &&'static str| Start {
-            topic: TopicName::from_static(name),
-            partition: 0,
-            from: Offset::Earliest,
+        let bus = EmbeddedBus::new(Layout::topics().map(spec).collect(), clock.clone()).unwrap();
+        let mut owner = Owner { producer: bus.producer().unwrap(), age: 0 };
+        before(&mut owner);
+        owner.age = 0;
+        let (mut consumer, faults) = match plan.faulty {
+            true => faulty(bus.consumer().unwrap()),
+            false => (bus.consumer().unwrap(), Faults::default()),
         };
-        consumer.assign(names.iter().map(start).collect()).unwrap();
+        let layout = Layout::read(&mut *consumer).unwrap();
         let (sender, requests) = mpsc::channel(1_024);
         let (queries, asked) = TailQueries::new(16, consumer.waker());
         let link = TailLink::new(sender, consumer.waker());
-        let (to_shard, mailbox) = mpsc::channel(mailbox_max);
+        let (to_shard, mailbox) = mpsc::channel(plan.mailbox);
         let metrics = Arc::new(TailMetrics::new());
-        let mailboxes = Mailboxes { shards: vec![to_shard], requests, queries: asked };
-        let made = (64 * 1_024 * 1_024, Variants::default());
-        let tail = Tail::new(made, mailboxes, clock, Arc::clone(&metrics));
         let (shutdown, readiness) = (Shutdown::new(), Readiness::new());
+        let (back, wake, end) = (bus.consumer().unwrap(), consumer.waker(), shutdown.clone());
+        let (reader, past) = Reader::new(back, clock.clone(), end, wake);
+        std::thread::spawn(move || reader.run());
+        let mailboxes = Mailboxes { shards: vec![to_shard], requests, queries: asked, past };
+        let made = (plan.ring, Variants::default(), layout);
+        let tail = Tail::new(made, mailboxes, clock, Arc::clone(&metrics));
         let (end, latch) = (shutdown.clone(), readiness.latch("tail"));
         let thread = Some(std::thread::spawn(move || tail.run(consumer, latch, &end)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let producer = bus.producer().unwrap();
         let token = 0;
         Self {
             bus,
-            producer,
+            owner,
+            faults,
             mailbox,
             link,
             queries,
@@ -98,32 +199,19 @@ impl Rig {
     }
 
     fn send(&mut self, topic: &'static str, record: RecordRef<'_>) {
-        let mut value = Vec::new();
-        record::encode(record, RecordFormat::Protobuf, &mut value);
-        self.send_raw(TopicName::from_static(topic), value);
+        self.owner.send(topic, record);
     }
 
     fn send_raw(&mut self, topic: TopicName, value: Vec<u8>) {
-        let record = BusRecord {
-            topic,
-            partition: 0,
-            key: bytes::Bytes::new(),
-            value: Some(value.into()),
-            headers: Default::default(),
-            timestamp_micros: WALL,
-        };
-        self.producer.send(record).unwrap();
+        self.owner.send_raw(topic, TRADE, value);
     }
 
     fn publish(&mut self, channel: &str, event: &Event) {
-        let kind = Kind::parse(channel.split(':').next().unwrap()).unwrap();
-        self.send(record::topic(kind), RecordRef::Event { channel, event });
+        self.owner.publish(channel, event);
     }
 
     fn heartbeat(&mut self) {
-        let (venue, time) = (VenueId::new("binance").unwrap(), Micros(WALL));
-        let heartbeat = FeedHeartbeat { venue, group: 0, epoch: 1, time };
-        self.send(record::CONTROL, RecordRef::Heartbeat(&heartbeat));
+        self.owner.heartbeat();
     }
 
     /// The next message to the shard.
@@ -159,8 +247,11 @@ impl Rig {
     }
 
     fn want(&mut self, ch: u32, from: Option<(u64, u64)>) -> u64 {
+        self.want_from(ch, from.map(|(epoch, seq)| From { epoch, seq, rx: None }))
+    }
+
+    fn want_from(&mut self, ch: u32, from: Option<From>) -> u64 {
         self.token += 1;
-        let from = from.map(|(epoch, seq)| From { epoch, seq, rx: None });
         let items = vec![WantItem { ch, from, history: None, repeat: false, reset: false }];
         let session = SessionKey { slot: 5, generation: 9 };
         let token = self.token;
@@ -186,8 +277,37 @@ impl Rig {
     }
 
     fn position(&self) -> Option<Position> {
-        match self.ask(Query::Recent { channel: TRADE.parse().unwrap(), limit: 1 }) {
+        self.position_of(TRADE)
+    }
+
+    fn position_of(&self, channel: &str) -> Option<Position> {
+        match self.ask(Query::Recent { channel: channel.parse().unwrap(), limit: 1 }) {
             Answer::Recent { meta, .. } => meta.position,
+            Answer::Unknown => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until the tail has caught up; questions keep it turning.
+    fn ready(&self) {
+        while !self.readiness.is_ready() {
+            self.position();
+        }
+    }
+
+    /// Waits until a counter stands at `count`.
+    fn counted(&self, counter: impl Fn(&TailMetrics) -> &AtomicU64, count: u64) {
+        while counter(&self.metrics).load(Ordering::Relaxed) != count {
+            self.position();
+        }
+    }
+
+    /// The next message that is about missing events.
+    fn next_missed(&mut self) -> (Vec<(u64, u64, u64)>, &'static str) {
+        match self.next() {
+            ToShard::Missed { missed, reason } => {
+                (missed.iter().map(|m| (m.epoch, m.from, m.to)).collect(), reason)
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -3,6 +3,7 @@
 use fantail_model::{Body, Book, BookChange, Event, Position, State};
 
 use super::{NOW, channel, cycle, seeded, want};
+use crate::past::Past;
 use crate::seed::{Part, SnapshotBody};
 use crate::store::Store;
 use crate::store::channel::{ChannelState, Refused};
@@ -143,7 +144,9 @@ fn trades_of_a_conflated_channel_resume_outside_the_ring_with_the_rest() {
     assert!(floor.seq > 2 && floor.seq < 19, "{floor}");
     let ch = variants.number(info.ch, &interval).unwrap();
     let item = |epoch, seq| crate::link::WantItem { ch, ..want(Some((epoch, seq)), None) };
-    let Some(Start::Seed(seed)) = store.start(&item(1, 2), 1, NOW) else { panic!("no seed") };
+    let nothing = Past::failed(Position::new(1, 2));
+    let start = store.start(&item(1, 2), Some(&nothing), 1, NOW);
+    let Some(Start::Seed(seed)) = start else { panic!("no seed") };
     assert_eq!(super::gaps(&seed), [(1, 3, Some(floor.seq))]);
     let seqs: Vec<u64> = super::events(&seed).iter().map(|e| e.position.seq).collect();
     assert_eq!(seqs, (floor.seq + 1..=20).collect::<Vec<_>>());
@@ -154,7 +157,7 @@ fn trades_of_a_conflated_channel_resume_outside_the_ring_with_the_rest() {
 fn who_comes_while_nobody_speaks_is_told_so() {
     let mut store = Store::new(1, Variants::default());
     let info = store.open("trade:binance:BTC-USDT".parse().unwrap()).unwrap();
-    let notices = |store: &mut Store| match store.start(&want(None, None), 1, NOW) {
+    let notices = |store: &mut Store| match store.start(&want(None, None), None, 1, NOW) {
         Some(Start::Seed(seed)) => {
             seed.parts.iter().filter(|part| matches!(part, Part::Notice(_))).count()
         }

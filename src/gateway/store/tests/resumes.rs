@@ -2,11 +2,10 @@
 
 use fantail_model::{Body, Event, Position, State};
 
-use super::NOW;
-use super::{channel, cycle, events, gaps, seeded, want};
+use super::{channel, cycle, events, gaps, seeded, started, want};
 use crate::seed::{Part, Seed, SnapshotBody};
 use crate::store::channel::{ChannelState, Refused};
-use crate::store::resume::{Start, start};
+use crate::store::resume::Start;
 use crate::testing::{Seeded, bbo, event, status, trade};
 
 /// A random stream and everything of it that had to be taken.
@@ -101,8 +100,13 @@ fn run(
         for _ in 0..60 {
             let from = stream.position(&mut seeded_rng);
             let floor = channel.ring.floor();
-            match start(&mut channel, &want(Some((from.epoch, from.seq)), None), NOW) {
+            match started(&mut channel, &want(Some((from.epoch, from.seq)), None)) {
                 Start::Ahead => assert!(from > stream.head, "{from} is not ahead"),
+                Start::Older => panic!("reading back has failed already"),
+                Start::Foreign => {
+                    let real = stream.end(from.epoch).is_some_and(|end| from.seq <= end);
+                    assert!(!real && from.epoch != stream.head.epoch, "{from} was told");
+                }
                 Start::Seed(seed) => {
                     assert!(from <= stream.head, "{from} is ahead of {}", stream.head);
                     check(&stream, from, floor, &seed);
