@@ -19,6 +19,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("src/node", &["model", "wire", "ops", "bus", "gateway", "ingest"]),
     ("loadtest", &["wire", "model", "ops"]),
     ("tests", &["node", "wire", "model"]),
+    // The judge shares no code with the judged.
+    ("tests/checker", &[]),
 ];
 
 /// What only tests may depend on besides.
