@@ -49,3 +49,12 @@ test-kafka:
 # docker-compose.yml, deploy/ and k8s/ against each tool's own parser; no Docker, no cluster
 validate-deploy:
     deploy/validate.sh
+# A whole deployment on loopback until Ctrl-C: three brokers, two ingest workers, three gateways.
+cluster *options:
+    cargo build --release --locked -p fantail-node -p fantail-checker
+    target/release/fantail-chaos cluster {{options}}
+
+# The same under a seeded nemesis, with recording clients and a judge: just chaos --seed 7 --faults 50
+chaos *options:
+    cargo build --release --locked -p fantail-node -p fantail-checker
+    target/release/fantail-chaos run {{options}}

@@ -94,6 +94,10 @@ pub struct SimulateArgs {
     /// What is traded.
     #[command(flatten)]
     pub markets: MarketArgs,
+    /// Take orders from standard input, one a line: drop VENUE, garbage VENUE, skip VENUE SYMBOL,
+    /// freeze VENUE SYMBOL MS, burst FACTOR MS.
+    #[arg(long)]
+    pub orders: bool,
     /// Print one JSON line for scripts: {"set","binance","coinbase","pid"}; "set" holds the
     /// KEY=VALUE flags that point a node at it.
     #[arg(long)]

@@ -1,5 +1,7 @@
 //! `fantail simulate`: the venues alone, on a port that nodes of any role can be pointed at.
 
+mod orders;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,6 +27,9 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     shutdown.listen_for_signals()?;
     let source = Source::Seeded(seeded(&args.markets));
     let simulator = start(args.listen, source, &Clock::system(), &shutdown).await?;
+    if args.orders {
+        tokio::spawn(orders::obey(simulator.faults()));
+    }
     let flags = flags(&simulator);
     if args.json {
         let symbols = |venue| symbols(&simulator, venue);

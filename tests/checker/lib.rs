@@ -16,11 +16,19 @@ mod record;
 mod state;
 
 pub mod check;
+pub mod dump;
 pub mod history;
 pub mod limits;
 pub mod place;
 pub mod recorder;
 pub mod truth;
+
+mod chaos;
+pub mod cli;
+mod client;
+pub mod clock;
+mod cluster;
+pub mod kafka;
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,8 @@ pub(super) struct Told {
     pub(super) jumped: bool,
     /// Deliveries older than what the dump still holds.
     pub(super) unverifiable: u64,
+    /// Windows that told a joiner nothing new.
+    pub(super) windows_again: u64,
 }
 
 /// An event as it came.
@@ -142,6 +144,12 @@ impl Follow {
 
     /// What came lies at or before what the client has.
     fn backwards(&mut self, place: Place, last: Place, told: &mut Told) {
+        if self.derived && place == last {
+            // Windows are shared: one that ends where a joiner was seeded tells it nothing new, and
+            // clients leave it aside by the protocol's own rule, `last < seq`.
+            told.windows_again += 1;
+            return;
+        }
         let was_missing = self.missing.close(place);
         let resumed = self.resumed_at.is_some_and(|from| place <= from);
         if !was_missing && (place == last || resumed) {

@@ -11,7 +11,7 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-pub use verdict::{Property, Totals, Verdict, Violation};
+pub use verdict::{Cost, Property, Totals, Verdict, Violation};
 
 use crate::history::{Entry, HistoryError, Reader};
 use crate::limits;
@@ -99,7 +99,7 @@ impl<'a> Checker<'a> {
             Entry::Acknowledged { channel, place, resumed } => {
                 self.with(client, channel, 0, |follow, _, _| follow.acknowledged(place, resumed));
             }
-            Entry::Refused { .. } => self.totals.refused += 1,
+            Entry::Refused { code, .. } => *self.totals.refused.entry(code).or_insert(0) += 1,
             Entry::Snapshot { channel, place, state, shown, reset, at } => {
                 self.totals.snapshots += 1;
                 self.with(client, channel, at, |follow, truth, told| {
@@ -173,6 +173,7 @@ impl<'a> Checker<'a> {
             *if client.slow { &mut self.totals.resets_slow } else { &mut self.totals.resets } += 1;
         }
         self.totals.unverifiable += told.unverifiable;
+        self.totals.windows_again += told.windows_again;
         for found in told.found {
             let name = client.channels.get(channel as usize).and_then(Option::as_ref);
             let name = name.map_or("", |(name, _)| name).to_owned();

@@ -87,8 +87,11 @@ pub struct Totals {
     pub resets: u64,
     /// The same, of clients that had been slow.
     pub resets_slow: u64,
-    /// Subscriptions refused.
-    pub refused: u64,
+    /// Subscriptions refused, by code.
+    pub refused: BTreeMap<String, u64>,
+    /// Messages of derived channels that told a joiner what its seed had told already: the window it
+    /// came into ended without another event. Clients leave them aside by `last < seq`.
+    pub windows_again: u64,
     /// Deliveries older than what the dump holds.
     pub unverifiable: u64,
     /// Ends of sessions by close code; 0 is a connection that just ended.
@@ -110,6 +113,17 @@ pub struct Verdict {
     pub bus: Figures,
     /// Trades between feed and bus.
     pub feed: crate::truth::FeedFigures,
+    /// What judging took.
+    pub checker: Cost,
+}
+
+/// What judging took.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Cost {
+    /// From the first byte to the verdict.
+    pub seconds: f64,
+    /// The most memory the process ever held, where the system tells.
+    pub memory_bytes_max: Option<u64>,
 }
 
 impl Verdict {
@@ -133,7 +147,8 @@ impl Verdict {
                 detail: detail.clone(),
             }));
         }
-        Self { clean: violations.is_empty(), violations, samples, totals, bus, feed }
+        let checker = Cost::default();
+        Self { clean: violations.is_empty(), violations, samples, totals, bus, feed, checker }
     }
 
     /// How often a property was broken.
@@ -153,11 +168,12 @@ impl fmt::Display for Verdict {
         )?;
         writeln!(f, "sessions   {sessions}, {resumes} channels resumed")?;
         writeln!(f, "delivered  {deliveries} events ({merged} merged), {snapshots} states")?;
-        let (resets_slow, refused) = (self.totals.resets_slow, self.totals.refused);
+        let (resets_slow, refused) = (self.totals.resets_slow, &self.totals.refused);
         writeln!(
             f,
-            "told       {gaps} gaps, {resets} resets ({resets_slow} to slow ones), {refused} refusals"
+            "told       {gaps} gaps, {resets} resets ({resets_slow} to slow ones), refusals {refused:?}"
         )?;
+        writeln!(f, "closes     {:?}", self.totals.closes)?;
         let Figures { events, channels, epochs, fenced, repeated, .. } = self.bus;
         writeln!(
             f,
@@ -170,6 +186,10 @@ impl fmt::Display for Verdict {
             "feed       {trades} trades, {told} missing and told, {silent} missing in silence, \
              {again} again"
         )?;
+        if let Some(bytes) = self.checker.memory_bytes_max {
+            let (seconds, mib) = (self.checker.seconds, bytes >> 20);
+            writeln!(f, "judged     in {seconds:.1} s, at most {mib} MiB")?;
+        }
         for sample in &self.samples {
             writeln!(f, "  {sample}")?;
         }

@@ -1,0 +1,217 @@
+//! A whole deployment on loopback: three Kafka brokers, simulated venues, two ingest workers, three
+//! gateways, each a process of its own.
+//!
+//! Owns the processes and ends them by their ids. Input: where the binary and the brokers' script
+//! are; output: addresses, and a handle for each process to be hurt by. It starts everything by the
+//! front door (`fantail run`, `fantail topics create`) and knows nothing of what is inside.
+
+mod brokers;
+mod process;
+mod settings;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::ChildStdin;
+use tokio::time::{sleep, timeout};
+
+pub(crate) use brokers::Brokers;
+pub(crate) use process::{Process, Signal};
+pub(crate) use settings::Settings;
+
+/// How long a node may take until it listens; with a busy machine and a cold cache.
+const START: Duration = Duration::from_secs(90);
+/// How often a port is tried.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A gateway or an ingest worker.
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) addr: SocketAddr,
+    pub(crate) process: Process,
+}
+
+/// Everything that runs.
+pub(crate) struct Cluster {
+    pub(crate) brokers: Brokers,
+    pub(crate) gateways: Vec<Node>,
+    pub(crate) workers: Vec<Node>,
+    pub(crate) venues: Process,
+    /// Where the venues take orders to misbehave.
+    pub(crate) orders: Option<ChildStdin>,
+    pub(crate) symbols: Vec<(String, String)>,
+}
+
+/// The first line of `fantail simulate --json`.
+#[derive(Deserialize)]
+struct Announced {
+    set: Vec<String>,
+    binance: Vec<String>,
+    coinbase: Vec<String>,
+}
+
+impl Cluster {
+    /// Starts everything, in order, and waits until every gateway listens.
+    pub(crate) async fn start(settings: &Settings) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&settings.dir).context("the run's folder")?;
+        eprintln!("starting three brokers …");
+        let brokers = Brokers::start(settings).await?;
+        match Self::beside(settings, brokers).await {
+            Ok(cluster) => Ok(cluster),
+            Err((brokers, error)) => {
+                let _ = brokers.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything but the brokers, which are handed back if something doesn't start.
+    async fn beside(
+        settings: &Settings,
+        brokers: Brokers,
+    ) -> Result<Self, (Brokers, anyhow::Error)> {
+        let file = settings.dir.join("fantail.toml");
+        let started = async {
+            std::fs::write(&file, settings.toml(&brokers.addresses))?;
+            create_topics(&settings.fantail, &file).await?;
+            eprintln!("starting venues, workers and gateways …");
+            let (venues, orders, announced) = play_venues(settings).await?;
+            let mut workers = Vec::new();
+            for number in 1..=settings.workers {
+                let name = format!("ingest-{number}");
+                workers.push(node(settings, &file, &name, "ingest", &announced.set)?);
+            }
+            let mut gateways = Vec::new();
+            for number in 1..=settings.gateways {
+                let name = format!("gw-{number}");
+                gateways.push(node(settings, &file, &name, "gateway", &announced.set)?);
+            }
+            for node in &mut gateways {
+                node.listening().await?;
+            }
+            let of = |venue: &str, symbols: Vec<String>| {
+                symbols
+                    .into_iter()
+                    .map(move |symbol| (venue.to_owned(), symbol))
+                    .collect::<Vec<_>>()
+            };
+            let mut symbols = of("binance", announced.binance);
+            symbols.extend(of("coinbase", announced.coinbase));
+            anyhow::Ok((gateways, workers, venues, orders, symbols))
+        };
+        match started.await {
+            Ok((gateways, workers, venues, orders, symbols)) => {
+                Ok(Self { brokers, gateways, workers, venues, orders, symbols })
+            }
+            Err(error) => Err((brokers, error)),
+        }
+    }
+
+    /// Ends everything this run started.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        drop(self.orders.take());
+        for node in self.gateways.iter_mut().chain(&mut self.workers) {
+            node.process.end().await;
+        }
+        self.venues.end().await;
+        self.brokers.stop().await
+    }
+}
+
+impl Node {
+    /// Waits until it accepts connections.
+    pub(crate) async fn listening(&mut self) -> anyhow::Result<()> {
+        let up = async {
+            loop {
+                if self.process.has_ended() {
+                    bail!("{} ended; see {}", self.name, self.process.log().display());
+                }
+                if TcpStream::connect(self.addr).await.is_ok() {
+                    return Ok(());
+                }
+                sleep(LOOK).await;
+            }
+        };
+        match timeout(START, up).await {
+            Ok(outcome) => outcome,
+            Err(_) => bail!("{} doesn't listen; see {}", self.name, self.process.log().display()),
+        }
+    }
+}
+
+fn node(
+    settings: &Settings,
+    file: &Path,
+    name: &str,
+    role: &str,
+    set: &[String],
+) -> anyhow::Result<Node> {
+    // Fixed for the node's life, so that it comes back where it was.
+    let (addr, admin) = (free_address()?, free_address()?);
+    let mut args = vec!["run".into(), "--role".into(), role.into(), "--config".into()];
+    args.push(file.display().to_string());
+    let own = [
+        format!("gateway.node={name}"),
+        format!("listen.addr={addr}"),
+        format!("admin.addr={admin}"),
+    ];
+    for flag in set.iter().chain(&own) {
+        args.extend(["--set".to_owned(), flag.clone()]);
+    }
+    let log = settings.dir.join(format!("{name}.log"));
+    let process = Process::start(settings.fantail.clone(), args, log)?;
+    // A worker has no public listener; its admin port shows that it is up.
+    let addr = if role == "gateway" { addr } else { admin };
+    Ok(Node { name: name.to_owned(), addr, process })
+}
+
+async fn create_topics(fantail: &Path, file: &Path) -> anyhow::Result<()> {
+    let mut command = tokio::process::Command::new(fantail);
+    command.args(["topics", "create", "--config"]).arg(file);
+    let output = command.output().await.context("fantail topics create")?;
+    if !output.status.success() {
+        bail!("fantail topics create: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// Starts the venues; they say on their first line how a node reaches them.
+async fn play_venues(
+    settings: &Settings,
+) -> anyhow::Result<(Process, Option<ChildStdin>, Announced)> {
+    let mut args: Vec<String> =
+        ["simulate", "--json", "--calm", "--orders", "--seed"].map(String::from).to_vec();
+    args.push(settings.seed.to_string());
+    for (flag, value) in [
+        ("--symbols", settings.symbols.to_string()),
+        ("--trades-per-s", settings.trades_per_s.to_string()),
+        ("--book-updates-per-s", settings.book_updates_per_s.to_string()),
+    ] {
+        args.extend([flag.to_owned(), value]);
+    }
+    let log = settings.dir.join("venues.log");
+    let (process, stdin, stdout) =
+        Process::start_piped(settings.fantail.clone(), args, log.clone())?;
+    let mut line = String::new();
+    let mut lines = BufReader::new(stdout);
+    timeout(START, lines.read_line(&mut line)).await.context("the venues say nothing")??;
+    let announced = serde_json::from_str(&line)
+        .with_context(|| format!("the venues said {line:?}; see {}", log.display()))?;
+    Ok((process, Some(stdin), announced))
+}
+
+/// A port nobody has, by asking for one and giving it back.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
+    Ok(listener.local_addr()?)
+}
+
+/// The repository, as it lay when this was built.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
