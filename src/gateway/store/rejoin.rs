@@ -136,7 +136,10 @@ fn missed_as_one(
         return Arc::new(Group::merged(info, now, events, true));
     }
     let mut events = merge(missed).map_or_else(Vec::new, |m| m.events.clone());
-    if let (Value::Book { book, in_sync: true }, Some(last)) = (&parent.value, events.pop()) {
+    // Only a book's message is rewritten; of everything else the last value must stay where it is.
+    if let Value::Book { book, in_sync: true } = &parent.value
+        && let Some(last) = events.pop()
+    {
         // A top-n view at the old position is not known, so it is told whole; a full book's
         // merged change is exact as it is.
         let whole = derived.info.channel.depth().is_some();

@@ -1,6 +1,6 @@
 //! Books: the snapshot is the model's book, and only while it is the whole truth.
 
-use fantail_model::{Body, Book, BookChange, Event, Position, State};
+use fantail_model::{Bbo, Body, Book, BookChange, Event, Position, State};
 
 use super::{NOW, channel, cycle, seeded, want};
 use crate::past::Past;
@@ -151,6 +151,31 @@ fn trades_of_a_conflated_channel_resume_outside_the_ring_with_the_rest() {
     let seqs: Vec<u64> = super::events(&seed).iter().map(|e| e.position.seq).collect();
     assert_eq!(seqs, (floor.seq + 1..=20).collect::<Vec<_>>());
     assert_eq!(seed.position, Some(floor));
+}
+
+#[test]
+fn a_conflated_last_value_resumes_with_what_was_missed() {
+    let interval = "bbo:binance:BTC-USDT@100ms".parse::<fantail_model::Channel>().unwrap();
+    let variants = Variants::new(vec![interval.interval.unwrap()]);
+    let mut store = Store::new(1, variants.clone());
+    let info = store.open(interval.base()).unwrap();
+    let parent = store.channel_mut(info.ch).unwrap();
+    let bbo = |seq| event(1, seq, Body::Bbo(Bbo { bid: None, ask: None }));
+    for seqs in [1..=5, 6..=6, 7..=8] {
+        cycle(parent, seqs.map(bbo).collect(), 100_000);
+    }
+    let ch = variants.number(info.ch, &interval).unwrap();
+    let mut resumed = |seq| {
+        let item = crate::link::WantItem { ch, ..want(Some((1, seq)), None) };
+        let Some(Start::Seed(seed)) = store.start(&item, 1, NOW) else { panic!("no seed") };
+        let events = super::events(&seed);
+        let prev = events.first().map(|event| event.prev);
+        let last = events.last().map(|event| event.position.seq);
+        (prev, last)
+    };
+    assert_eq!(resumed(5), (Some(5), Some(8)), "several groups, as one message");
+    assert_eq!(resumed(6), (Some(6), Some(8)), "one group, as it is");
+    assert_eq!(resumed(8), (None, None), "nothing was missed");
 }
 
 #[test]
