@@ -190,7 +190,9 @@ pub enum Speed {
 /// `fantail tap`.
 #[derive(Debug, Clone, Args)]
 pub struct TapArgs {
-    /// The server, e.g. ws://127.0.0.1:8080 (the path /v1/stream is added).
+    /// The server, e.g. ws://127.0.0.1:8080 (the path /v1/stream is added); several nodes, joined by
+    /// commas, are tried in turn, and what was missed meanwhile is resumed.
+    #[arg(value_name = "URL[,URL...]")]
     pub url: String,
     /// Channels or patterns, e.g. book:binance:BTC-USDT 'trade:*:*'.
     #[arg(required = true, value_name = "CHANNEL")]

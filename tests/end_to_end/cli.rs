@@ -121,6 +121,19 @@ fn a_minted_token_opens_the_door_and_nothing_else_does() {
 }
 
 #[test]
+fn tap_goes_on_at_the_next_node() {
+    let server = Server::start(&["demo", "--calm"]);
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let dead = format!("ws://{}", nobody.local_addr().expect("its address"));
+    drop(nobody);
+    let nodes = format!("{dead},{}", server.ws());
+    let tapped = run(&["tap", &nodes, "bbo:*:*", "--count", "3"]);
+    let said = text(&tapped.stderr);
+    assert!(tapped.status.success() && said.contains("trying the next node"), "{said}");
+    assert!(text(&tapped.stdout).lines().count() >= 3);
+}
+
+#[test]
 fn tap_speaks_every_encoding_and_its_recording_can_be_replayed() {
     let folder = tempfile::tempdir().expect("a folder");
     let record = folder.path().join("day.rec");

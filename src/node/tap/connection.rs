@@ -39,8 +39,13 @@ pub(super) struct Refused {
 }
 
 impl Connection {
-    pub(super) async fn open(args: &TapArgs, encoding: Encoding) -> Result<Self, Refused> {
-        let request = request(args, encoding)
+    /// Connects to one of the nodes named on the command line.
+    pub(super) async fn open(
+        args: &TapArgs,
+        node: &str,
+        encoding: Encoding,
+    ) -> Result<Self, Refused> {
+        let request = request(args, node, encoding)
             .map_err(|error| Refused { reason: format!("{error:#}"), is_final: true })?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_BYTES_MAX))
@@ -97,8 +102,8 @@ impl Connection {
     }
 }
 
-fn request(args: &TapArgs, encoding: Encoding) -> anyhow::Result<Request> {
-    let mut url = args.url.trim_end_matches('/').to_owned();
+fn request(args: &TapArgs, node: &str, encoding: Encoding) -> anyhow::Result<Request> {
+    let mut url = node.trim_end_matches('/').to_owned();
     if !url.contains("://") {
         url = format!("ws://{url}");
     }

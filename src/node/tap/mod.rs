@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fantail_ops::clock::Clock;
 use fantail_wire::client::{Encoding, Reply, ServerMessage, decode_message};
+use fantail_wire::codes::Code;
 use tokio::time::{Instant, interval, sleep};
 
 use crate::cli::TapArgs;
@@ -84,9 +85,10 @@ async fn after(seconds: Option<f64>) {
 impl Tap {
     /// Connects and reads, again and again.
     async fn follow(&mut self) -> anyhow::Result<()> {
+        let nodes: Vec<String> = self.args.url.split(',').map(str::to_owned).collect();
         let mut pause = RETRY_MIN;
-        loop {
-            let outcome = match Connection::open(&self.args, self.encoding).await {
+        for node in nodes.iter().cycle() {
+            let outcome = match Connection::open(&self.args, node, self.encoding).await {
                 Ok(mut connection) => {
                     pause = RETRY_MIN;
                     self.read(&mut connection).await?
@@ -100,12 +102,15 @@ impl Tap {
                 Ended::Lost(reason) if self.args.once => anyhow::bail!(reason),
                 Ended::Lost(reason) => {
                     let jittered = pause.mul_f64(rand::random_range(0.5..1.0));
-                    eprintln!("{reason}; trying again in {} ms", jittered.as_millis());
+                    let next = if nodes.len() > 1 { "the next node" } else { "again" };
+                    eprintln!("{reason}; trying {next} in {} ms", jittered.as_millis());
                     sleep(jittered).await;
                     pause = (pause * 2).min(RETRY_MAX);
                 }
             }
         }
+        // A list of nodes has at least one, so its cycle has no end.
+        Ok(())
     }
 
     /// Subscribes and reads one connection.
@@ -131,8 +136,8 @@ impl Tap {
                 Received::Closed(reason, false) => return Ok(Ended::Lost(reason)),
             };
             let mut message = decode_message(self.encoding, &bytes)?;
-            if let Some(reason) = self.take(&mut message, bytes.len())? {
-                return Ok(Ended::Refused(reason));
+            if let Some(ended) = self.take(&mut message, bytes.len())? {
+                return Ok(ended);
             }
             if self.args.count.is_some_and(|count| self.stats.events() >= count) {
                 return Ok(Ended::Done);
@@ -140,12 +145,8 @@ impl Tap {
         }
     }
 
-    /// Takes one message; a reason ends the run.
-    fn take(
-        &mut self,
-        message: &mut ServerMessage,
-        bytes: usize,
-    ) -> anyhow::Result<Option<String>> {
+    /// Takes one message; it may end the connection.
+    fn take(&mut self, message: &mut ServerMessage, bytes: usize) -> anyhow::Result<Option<Ended>> {
         let now = self.clock.wall_micros();
         self.follower.name(message);
         self.follower.take(message);
@@ -156,7 +157,11 @@ impl Tap {
                 eprintln!("{}: {} ({})", refused.channel, refused.message, refused.code.name());
             }
             if channels.is_empty() && !errors.is_empty() && self.follower.is_empty() {
-                return Ok(Some("nothing could be subscribed".into()));
+                return Ok(Some(Ended::Refused("nothing could be subscribed".into())));
+            }
+            // This node is behind what another one served: a place it doesn't know yet.
+            if errors.iter().any(|refused| refused.code == Code::PositionUnknown) {
+                return Ok(Some(Ended::Lost("the node is behind".into())));
             }
         }
         Ok(None)
