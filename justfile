@@ -49,6 +49,7 @@ test-kafka:
 # docker-compose.yml, deploy/ and k8s/ against each tool's own parser; no Docker, no cluster
 validate-deploy:
     deploy/validate.sh
+
 # A whole deployment on loopback until Ctrl-C: three brokers, two ingest workers, three gateways.
 cluster *options:
     cargo build --release --locked -p fantail-node -p fantail-checker

@@ -1,7 +1,7 @@
 //! The command line of `fantail-chaos`.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,6 +35,13 @@ enum Command {
     Check {
         /// The run's folder.
         dir: PathBuf,
+    },
+    /// Print what a client was told in one channel.
+    Show {
+        /// Its history.
+        history: PathBuf,
+        /// The channel's name.
+        channel: String,
     },
     /// Write every record of the event topics to a file.
     Dump {
@@ -150,6 +157,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let verdict = chaos::judge(&dir)?;
             chaos::blame(&dir, &verdict);
             Ok(told(&verdict))
+        }
+        Command::Show { history, channel } => {
+            let file = File::open(&history).with_context(|| history.display().to_string())?;
+            for line in crate::history::told(BufReader::new(file), &channel)? {
+                println!("{line}");
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::Dump { brokers, out } => {
             let file = File::create(&out).with_context(|| out.display().to_string())?;

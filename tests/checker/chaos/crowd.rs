@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::{Heads, Identity, ORDERS_LEN, Order, Progress, Wires, run};
 use crate::clock::Clock;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, HISTORIES};
 
 /// How often the crowd is looked at while something is waited for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -120,7 +120,7 @@ impl Crowd {
 
 /// Where the histories lie.
 pub(crate) fn histories(dir: &Path) -> PathBuf {
-    dir.join("histories")
+    dir.join(HISTORIES)
 }
 
 /// At least half of the symbols, all kinds; some clients also derived channels.

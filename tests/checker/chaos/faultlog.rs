@@ -19,7 +19,7 @@ pub(crate) struct Line {
     /// Number of the fault in its plan.
     pub(crate) fault: u32,
     pub(crate) kind: String,
-    /// `begin`, `end` or `failed`.
+    /// `begin`, `note`, `end` or `failed`.
     pub(crate) phase: String,
     /// Whom it met, or why it failed.
     pub(crate) target: String,
@@ -63,7 +63,9 @@ pub(crate) fn blamed(lines: &[Line], at: u64) -> Vec<String> {
     let blame = u64::try_from(limits::BLAME.as_micros()).unwrap_or(u64::MAX);
     let begun = lines.iter().filter(|line| line.phase == "begin" && line.at <= at);
     let of = |begin: &Line| {
-        let end = lines.iter().find(|line| line.fault == begin.fault && line.phase != "begin");
+        let end = lines.iter().find(|line| {
+            line.fault == begin.fault && (line.phase == "end" || line.phase == "failed")
+        });
         let end = end.map_or(u64::MAX, |line| line.at);
         let ago = (at - begin.at) as f64 / 1e6;
         (end.saturating_add(blame) >= at).then(|| {

@@ -21,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::check::{Checker, Verdict};
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Settings};
+use crate::cluster::{Cluster, Process, Settings, Signal};
 use crate::dump::{self, DumpWriter};
 use crate::kafka;
 use crate::truth::Truth;
@@ -61,6 +61,7 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<Verdict> {
     let mut cluster = Cluster::start(&run.settings).await?;
     let crowd = Crowd::start(&cluster, &dir, (run.seed, run.clients), clock)?;
     let log = FaultLog::new(&dir.join("faults.jsonl"), clock)?;
+    let mut tap = witness(&run.settings, &cluster)?;
     let arena = Arc::new(Arena {
         gateways: std::mem::take(&mut cluster.gateways).into_iter().map(Mutex::new).collect(),
         workers: Mutex::new(std::mem::take(&mut cluster.workers)),
@@ -72,14 +73,25 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<Verdict> {
     });
     let outcome = story(&arena, &crowd, plan, &dir).await;
     let ended = crowd.end().await;
+    tap.signal(Signal::Int).await?;
+    let tapped = tap.exit().await.is_some_and(|status| status.success());
     let arena = Arc::into_inner(arena).context("a fault is still being made")?;
     cluster.gateways = arena.gateways.into_iter().map(Mutex::into_inner).collect();
     cluster.workers = arena.workers.into_inner();
     let stopped = cluster.stop().await;
     outcome.and(ended).and(stopped)?;
+    anyhow::ensure!(tapped, "fantail tap saw a hole, or gave up; see {}", tap.log().display());
     let verdict = tokio::task::spawn_blocking(move || judge(&dir)).await??;
     tell(run, &verdict);
     Ok(verdict)
+}
+
+/// A client that is not ours: `fantail tap` over all gateways. It fails if it sees a hole.
+fn witness(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Process> {
+    let urls: Vec<String> =
+        cluster.gateways.iter().map(|node| format!("ws://{}", node.addr)).collect();
+    let args = ["tap", &urls.join(","), "trade:*:*", "book:*:*", "--stats"].map(String::from);
+    Process::start(settings.fantail.clone(), args.to_vec(), settings.dir.join("tap.log"))
 }
 
 /// Everything between start and end.

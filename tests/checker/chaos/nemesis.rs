@@ -97,9 +97,7 @@ impl Fault<'_> {
         let at = self.planned.pick as usize % self.arena.gateways.len();
         let mut node = self.arena.gateways[at].lock().await;
         self.hurt(&mut node, signal).await?;
-        node.listening().await?;
-        self.tell("end", &node.name);
-        Ok(())
+        self.back(&mut node).await
     }
 
     async fn rolling_restart(&self) -> anyhow::Result<()> {
@@ -109,7 +107,10 @@ impl Fault<'_> {
             node.process.signal(Signal::Term).await?;
             anyhow::ensure!(node.process.gone().await, "{} did not drain", node.name);
             node.process.again()?;
-            node.listening().await?;
+            let again = node.listening().await?;
+            if again > 0 {
+                self.tell("note", &format!("{} gave up {again} times at start", node.name));
+            }
         }
         self.tell("end", "all gateways");
         Ok(())
@@ -119,8 +120,15 @@ impl Fault<'_> {
         let mut workers = self.arena.workers.lock().await;
         let at = self.planned.pick as usize % workers.len();
         self.hurt(&mut workers[at], signal).await?;
-        workers[at].listening().await?;
-        self.tell("end", &workers[at].name);
+        self.back(&mut workers[at]).await
+    }
+
+    /// Waits until the node serves again.
+    async fn back(&self, node: &mut Node) -> anyhow::Result<()> {
+        let again = node.listening().await?;
+        let note =
+            if again > 0 { format!(", gave up {again} times at start") } else { String::new() };
+        self.tell("end", &format!("{}{note}", node.name));
         Ok(())
     }
 

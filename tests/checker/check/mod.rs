@@ -25,6 +25,7 @@ pub struct Checker<'a> {
     truth: &'a Truth,
     totals: Totals,
     counts: BTreeMap<Property, u64>,
+    kinds: BTreeMap<String, u64>,
     samples: Vec<Violation>,
 }
 
@@ -41,8 +42,9 @@ impl<'a> Checker<'a> {
     /// A judge that knows the truth. What is wrong with the log itself is told at once.
     #[must_use]
     pub fn new(truth: &'a Truth) -> Self {
-        let (counts, totals) = (BTreeMap::new(), Totals::default());
-        let mut checker = Self { truth, totals, counts, samples: Vec::new() };
+        let (counts, kinds) = (BTreeMap::new(), BTreeMap::new());
+        let totals = Totals::default();
+        let mut checker = Self { truth, totals, counts, kinds, samples: Vec::new() };
         for finding in truth.findings() {
             checker.violation(Violation {
                 property: finding.property,
@@ -79,8 +81,9 @@ impl<'a> Checker<'a> {
     /// Everything judged.
     #[must_use]
     pub fn finish(self) -> Verdict {
-        let (counts, samples) = (self.counts, self.samples);
-        Verdict::new(self.totals, counts, samples, self.truth)
+        let mut verdict = Verdict::new(self.totals, self.counts, self.samples, self.truth);
+        verdict.kinds = self.kinds;
+        verdict
     }
 
     fn entry(&mut self, client: &mut Client<'_>, entry: Entry) {
@@ -182,11 +185,22 @@ impl<'a> Checker<'a> {
     }
 
     fn violation(&mut self, violation: Violation) {
+        let kind = format!("{:?} on {}", violation.property, kind(&violation.channel));
+        *self.kinds.entry(kind).or_insert(0) += 1;
         let count = self.counts.entry(violation.property).or_insert(0);
         *count += 1;
         if *count <= limits::SAMPLES_MAX as u64 {
             self.samples.push(violation);
         }
+    }
+}
+
+/// `trade`, `book@250ms`: what tells one cause from another before a single line is read.
+fn kind(channel: &str) -> String {
+    let kind = channel.split(':').next().unwrap_or_default();
+    match channel.split_once('@') {
+        Some((_, interval)) => format!("{kind}@{interval}"),
+        None => kind.to_owned(),
     }
 }
 

@@ -105,6 +105,8 @@ pub struct Verdict {
     pub clean: bool,
     /// Violations by property.
     pub violations: BTreeMap<Property, u64>,
+    /// The same by property and kind of channel.
+    pub kinds: BTreeMap<String, u64>,
     /// The first of each property.
     pub samples: Vec<Violation>,
     /// How much was judged.
@@ -148,7 +150,8 @@ impl Verdict {
             }));
         }
         let checker = Cost::default();
-        Self { clean: violations.is_empty(), violations, samples, totals, bus, feed, checker }
+        let (clean, kinds) = (violations.is_empty(), BTreeMap::new());
+        Self { clean, violations, kinds, samples, totals, bus, feed, checker }
     }
 
     /// How often a property was broken.
@@ -193,8 +196,8 @@ impl fmt::Display for Verdict {
         for sample in &self.samples {
             writeln!(f, "  {sample}")?;
         }
-        for (property, count) in &self.violations {
-            writeln!(f, "  {property:?}: {count}")?;
+        for (kind, count) in &self.kinds {
+            writeln!(f, "  {kind}: {count}")?;
         }
         write!(f, "verdict    {}", if self.clean { "CLEAN" } else { "VIOLATED" })
     }

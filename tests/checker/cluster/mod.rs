@@ -26,6 +26,10 @@ pub(crate) use settings::Settings;
 
 /// How long a node may take until it listens; with a busy machine and a cold cache.
 const START: Duration = Duration::from_secs(90);
+/// How often a node that ends at start is started again.
+const STARTS_AGAIN_MAX: u32 = 10;
+/// The folder of histories in a run's folder.
+pub(crate) const HISTORIES: &str = "histories";
 /// How often a port is tried.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -58,7 +62,7 @@ struct Announced {
 impl Cluster {
     /// Starts everything, in order, and waits until every gateway listens.
     pub(crate) async fn start(settings: &Settings) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&settings.dir).context("the run's folder")?;
+        clear(&settings.dir).context("the run's folder")?;
         eprintln!("starting three brokers …");
         let brokers = Brokers::start(settings).await?;
         match Self::beside(settings, brokers).await {
@@ -78,9 +82,9 @@ impl Cluster {
         let file = settings.dir.join("fantail.toml");
         let started = async {
             std::fs::write(&file, settings.toml(&brokers.addresses))?;
-            create_topics(&settings.fantail, &file).await?;
             eprintln!("starting venues, workers and gateways …");
             let (venues, orders, announced) = play_venues(settings).await?;
+            create_topics(&settings.fantail, &file, &announced.set).await?;
             let mut workers = Vec::new();
             for number in 1..=settings.workers {
                 let name = format!("ingest-{number}");
@@ -124,18 +128,22 @@ impl Cluster {
 }
 
 impl Node {
-    /// Waits until it accepts connections.
-    pub(crate) async fn listening(&mut self) -> anyhow::Result<()> {
+    /// Waits until it accepts connections. A node that gives up at start (its broker died in that
+    /// moment) is started again, as any supervisor would; how often is returned.
+    pub(crate) async fn listening(&mut self) -> anyhow::Result<u32> {
+        let mut again = 0;
         let up = async {
-            loop {
+            while TcpStream::connect(self.addr).await.is_err() {
                 if self.process.has_ended() {
-                    bail!("{} ended; see {}", self.name, self.process.log().display());
-                }
-                if TcpStream::connect(self.addr).await.is_ok() {
-                    return Ok(());
+                    if again == STARTS_AGAIN_MAX {
+                        bail!("{} ended; see {}", self.name, self.process.log().display());
+                    }
+                    again += 1;
+                    self.process.again()?;
                 }
                 sleep(LOOK).await;
             }
+            Ok(again)
         };
         match timeout(START, up).await {
             Ok(outcome) => outcome,
@@ -170,9 +178,11 @@ fn node(
     Ok(Node { name: name.to_owned(), addr, process })
 }
 
-async fn create_topics(fantail: &Path, file: &Path) -> anyhow::Result<()> {
+/// Symbols too say how many partitions there are: workers share them.
+async fn create_topics(fantail: &Path, file: &Path, set: &[String]) -> anyhow::Result<()> {
     let mut command = tokio::process::Command::new(fantail);
     command.args(["topics", "create", "--config"]).arg(file);
+    command.args(set.iter().flat_map(|flag| ["--set", flag]));
     let output = command.output().await.context("fantail topics create")?;
     if !output.status.success() {
         bail!("fantail topics create: {}", String::from_utf8_lossy(&output.stderr));
@@ -203,6 +213,22 @@ async fn play_venues(
     let announced = serde_json::from_str(&line)
         .with_context(|| format!("the venues said {line:?}; see {}", log.display()))?;
     Ok((process, Some(stdin), announced))
+}
+
+/// Makes the folder, without what an earlier run left in it.
+fn clear(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let ours = ["log", "bin", "jsonl", "json", "toml", "history"];
+        let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
+        if path.is_dir() && path.ends_with(HISTORIES) {
+            clear(&path)?;
+        } else if ours.contains(&extension) {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// A port nobody has, by asking for one and giving it back.

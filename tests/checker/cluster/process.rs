@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,6 +19,7 @@ pub(crate) enum Signal {
     Term,
     Stop,
     Cont,
+    Int,
 }
 
 /// A process that can be started again as it was.
@@ -32,7 +33,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it; what it says goes to the end of `log`.
-    pub(super) fn start(program: PathBuf, args: Vec<String>, log: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) fn start(program: PathBuf, args: Vec<String>, log: PathBuf) -> anyhow::Result<Self> {
         let mut process = Self { program, args, log, child: None };
         process.again()?;
         Ok(process)
@@ -96,6 +97,7 @@ impl Process {
             Signal::Term => "-TERM",
             Signal::Stop => "-STOP",
             Signal::Cont => "-CONT",
+            Signal::Int => "-INT",
         };
         let status = Command::new("kill").args([name, &id.to_string()]).status().await?;
         anyhow::ensure!(status.success(), "kill {name} {id} failed");
@@ -104,9 +106,14 @@ impl Process {
 
     /// Waits until it is gone; kills it when that takes too long. True if it ended by itself.
     pub(crate) async fn gone(&mut self) -> bool {
-        let Some(child) = &mut self.child else { return true };
-        let by_itself = timeout(END, child.wait()).await.is_ok();
-        if !by_itself {
+        self.exit().await.is_some()
+    }
+
+    /// The same; how it ended, if it ended by itself.
+    pub(crate) async fn exit(&mut self) -> Option<ExitStatus> {
+        let child = self.child.as_mut()?;
+        let by_itself = timeout(END, child.wait()).await.ok().and_then(Result::ok);
+        if by_itself.is_none() {
             let _ = child.kill().await;
         }
         self.child = None;

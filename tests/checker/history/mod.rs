@@ -6,8 +6,10 @@
 mod bytes;
 mod entry;
 mod reader;
+mod told;
 mod writer;
 
 pub use entry::{Entry, Shown};
 pub use reader::{HistoryError, Reader};
+pub(crate) use told::told;
 pub use writer::Writer;
