@@ -167,7 +167,7 @@ fn a_conflated_last_value_resumes_with_what_was_missed() {
     let ch = variants.number(info.ch, &interval).unwrap();
     let mut resumed = |seq| {
         let item = crate::link::WantItem { ch, ..want(Some((1, seq)), None) };
-        let Some(Start::Seed(seed)) = store.start(&item, 1, NOW) else { panic!("no seed") };
+        let Some(Start::Seed(seed)) = store.start(&item, None, 1, NOW) else { panic!("no seed") };
         let events = super::events(&seed);
         let prev = events.first().map(|event| event.prev);
         let last = events.last().map(|event| event.position.seq);
