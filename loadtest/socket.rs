@@ -20,7 +20,7 @@ use crate::target::Target;
 /// `connect` goes on by itself: EINPROGRESS on Linux and on macOS.
 const IN_PROGRESS: [i32; 2] = [115, 36];
 /// Fragments of one message: ours come whole.
-const FRAGMENTS_MAX: u16 = 64;
+const FRAGMENTS_MAX: u32 = 64;
 
 /// What a socket is to become.
 pub(crate) struct Wanted<'a> {

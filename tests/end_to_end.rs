@@ -7,6 +7,7 @@
 /// Tests, by promise.
 mod end_to_end {
     mod attacks;
+    mod autobahn;
     mod balancer;
     mod cli;
     mod crowd;
@@ -21,4 +22,5 @@ mod end_to_end {
     mod resync;
     mod secrets;
     mod sharing;
+    mod strict;
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 use fantail_model::Interval;
 use fantail_ops::config::{ByteSize, HumanDuration, Problems};
 use fantail_wire::client::Limits;
+use fantail_wire::frame::limits::{
+    DEFLATE_LEVEL_MIN, DEFLATE_WINDOW_BITS_MIN, SERVER_WINDOW_BITS, WINDOW_BITS_MAX,
+};
 use serde::Deserialize;
 
 use crate::auth::{AuthConfig, AuthSection};
@@ -59,8 +62,16 @@ pub struct GatewaySection {
     pub heartbeat: HumanDuration,
     /// Memory for recovery rings, all channels together (estimated).
     pub ring_bytes: ByteSize,
-    /// Memory for sessions that are behind, per shard (estimated).
+    /// Memory for sessions that are behind, of the node, shared out among its shards (estimated).
     pub backlog_bytes: ByteSize,
+    /// How far one session may be behind in it; beyond it, it starts again or is closed (4409).
+    pub session_backlog_bytes: ByteSize,
+    /// Own answers one session may leave unread; beyond it, it is closed (4409).
+    pub session_reply_bytes: ByteSize,
+    /// Unsent bytes the kernel may hold for a socket (`TCP_NOTSENT_LOWAT`).
+    pub kernel_unsent_bytes: ByteSize,
+    /// Sent data unacknowledged for longer ends the connection (`TCP_USER_TIMEOUT`).
+    pub kernel_unacked_timeout: HumanDuration,
     /// A reader or a shard this far behind is sent each channel's values merged into one.
     pub conflate_after: HumanDuration,
     /// A session with trades that is behind for longer is closed with 4409.
@@ -71,8 +82,11 @@ pub struct GatewaySection {
     pub intervals: Vec<String>,
     /// Whether permessage-deflate is offered.
     pub deflate: bool,
-    /// zlib level of shared compressed frames, 1 to 9.
+    /// zlib level of shared compressed frames, 2 to 9.
     pub deflate_level: u8,
+    /// Window of shared compressed frames, 2^9 to 2^15 bytes: clients that limit it below this
+    /// are sent plain frames.
+    pub deflate_window_bits: u8,
 }
 
 impl Default for ListenSection {
@@ -107,13 +121,18 @@ impl Default for GatewaySection {
             shards: 0,
             heartbeat: HumanDuration::from_secs(15),
             ring_bytes: ByteSize(256 * 1_024 * 1_024),
-            backlog_bytes: ByteSize(64 * 1_024 * 1_024),
+            backlog_bytes: ByteSize(128 * 1_024 * 1_024),
+            session_backlog_bytes: ByteSize(64 * 1_024 * 1_024),
+            session_reply_bytes: ByteSize(1_024 * 1_024),
+            kernel_unsent_bytes: ByteSize(16 * 1_024),
+            kernel_unacked_timeout: HumanDuration::from_secs(20),
             conflate_after: HumanDuration::from_secs(1),
             slow_after: HumanDuration::from_secs(10),
             drain: HumanDuration::from_secs(10),
             intervals: ["50ms", "100ms", "250ms", "500ms", "1s", "5s"].map(Into::into).into(),
             deflate: true,
             deflate_level: 6,
+            deflate_window_bits: SERVER_WINDOW_BITS,
         }
     }
 }
@@ -129,6 +148,12 @@ pub struct SessionConfig {
     pub heartbeat: Duration,
     /// Estimated bytes a shard keeps for sessions that are behind.
     pub backlog_bytes: usize,
+    /// Estimated bytes one session may be behind.
+    pub session_backlog_bytes: usize,
+    /// Bytes of its own answers one session may leave unread.
+    pub session_reply_bytes: usize,
+    /// What the kernel may hold for its socket.
+    pub kernel: KernelBounds,
     /// How far behind values are merged.
     pub conflate_after: Duration,
     /// How long a session may be behind.
@@ -137,6 +162,17 @@ pub struct SessionConfig {
     pub drain: Duration,
     /// zlib level of shared compressed frames.
     pub deflate_level: u8,
+    /// Window of shared compressed frames, as a power of two.
+    pub deflate_window_bits: u8,
+}
+
+/// What the kernel may hold for one socket.
+#[derive(Debug, Clone, Copy)]
+pub struct KernelBounds {
+    /// Bytes accepted from us and not sent yet.
+    pub unsent_bytes: u32,
+    /// How long sent data may stay unacknowledged.
+    pub unacked_timeout: Duration,
 }
 
 /// What the gateway is to do.
@@ -188,7 +224,9 @@ impl GatewayConfig {
     ) -> Self {
         check_positive(limits, problems);
         check_gateway(gateway, problems);
+        check_backlog(gateway, problems);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let shards = if gateway.shards == 0 { cores.min(SHARDS_MAX) } else { gateway.shards };
         Self {
             addr: address(listen, problems),
             proxies: Proxies::meaning(listen, problems),
@@ -203,13 +241,17 @@ impl GatewayConfig {
                     message_bytes: u32::try_from(limits.message_bytes.bytes()).unwrap_or(u32::MAX),
                 },
                 heartbeat: gateway.heartbeat.get(),
-                backlog_bytes: gateway.backlog_bytes.as_usize(),
+                backlog_bytes: gateway.backlog_bytes.as_usize() / shards,
+                session_backlog_bytes: gateway.session_backlog_bytes.as_usize(),
+                session_reply_bytes: gateway.session_reply_bytes.as_usize(),
+                kernel: kernel(gateway, problems),
                 conflate_after: gateway.conflate_after.get(),
                 slow_after: gateway.slow_after.get(),
                 drain: gateway.drain.get(),
                 deflate_level: gateway.deflate_level,
+                deflate_window_bits: gateway.deflate_window_bits,
             },
-            shards: if gateway.shards == 0 { cores.min(SHARDS_MAX) } else { gateway.shards },
+            shards,
             ring_bytes: gateway.ring_bytes.as_usize(),
             intervals: intervals(gateway, problems),
             deflate: gateway.deflate,
@@ -255,6 +297,42 @@ fn intervals(gateway: &GatewaySection, problems: &mut Problems) -> Vec<Interval>
     intervals
 }
 
+/// The smallest unsent bound still fits a batch or two; the largest suits one very fat path.
+const UNSENT_BYTES: std::ops::RangeInclusive<u64> = 4_096..=16 * 1_024 * 1_024;
+/// Below a second a busy network looks dead; above an hour nothing is bounded.
+const UNACKED_TIMEOUT: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3_600);
+
+fn kernel(gateway: &GatewaySection, problems: &mut Problems) -> KernelBounds {
+    let unsent = gateway.kernel_unsent_bytes.bytes();
+    if !UNSENT_BYTES.contains(&unsent) {
+        let (reason, fix) = ("outside 4KiB … 16MiB", "16KiB keeps a stalled reader small");
+        problems.push("gateway.kernel_unsent_bytes", unsent, reason, fix);
+    }
+    let unacked_timeout = gateway.kernel_unacked_timeout.get();
+    if !UNACKED_TIMEOUT.contains(&unacked_timeout) {
+        let (reason, fix) = ("outside 1s … 1h", "20s ends dead peers and outlasts hiccups");
+        let written = format!("{unacked_timeout:?}");
+        problems.push("gateway.kernel_unacked_timeout", written, reason, fix);
+    }
+    KernelBounds { unsent_bytes: u32::try_from(unsent).unwrap_or(u32::MAX), unacked_timeout }
+}
+
+/// Bounds of memory for slow sessions: too small, and nobody could be behind for a moment.
+fn check_backlog(gateway: &GatewaySection, problems: &mut Problems) {
+    const LEAST: u64 = 64 * 1_024;
+    let bounds = [
+        ("gateway.backlog_bytes", gateway.backlog_bytes),
+        ("gateway.session_backlog_bytes", gateway.session_backlog_bytes),
+        ("gateway.session_reply_bytes", gateway.session_reply_bytes),
+    ];
+    for (key, bound) in bounds {
+        if bound.bytes() < LEAST {
+            problems.push(key, bound, "below 64KiB", "write 1MiB or more");
+        }
+    }
+}
+
 fn check_positive(limits: &LimitsSection, problems: &mut Problems) {
     let values = [
         ("limits.channels", u64::from(limits.channels)),
@@ -290,9 +368,14 @@ fn check_gateway(gateway: &GatewaySection, problems: &mut Problems) {
         let (reason, fix) = ("is too long", "write at most 10m; 10s suits most");
         problems.push("gateway.drain", gateway.drain, reason, fix);
     }
-    if !(1..=9).contains(&gateway.deflate_level) {
-        let (reason, fix) = ("outside 1 … 9", "6 is a good balance");
+    if !(DEFLATE_LEVEL_MIN..=9).contains(&gateway.deflate_level) {
+        let (reason, fix) = ("outside 2 … 9", "6 is a good balance");
         problems.push("gateway.deflate_level", gateway.deflate_level, reason, fix);
+    }
+    let bits = gateway.deflate_window_bits;
+    if !(DEFLATE_WINDOW_BITS_MIN..=WINDOW_BITS_MAX).contains(&bits) {
+        let (reason, fix) = ("outside 9 … 15", "12 fits every client that does not ask for less");
+        problems.push("gateway.deflate_window_bits", bits, reason, fix);
     }
     if gateway.node.is_empty() || gateway.node.len() > 64 {
         problems.push("gateway.node", &gateway.node, "not a name", "write 1 to 64 characters");

@@ -45,9 +45,9 @@ const fn opcode(encoding: Encoding) -> Opcode {
 }
 
 impl Encoder {
-    pub(crate) fn new(level: u8, counters: Arc<FramesMade>) -> Self {
+    pub(crate) fn new(deflater: Deflater, counters: Arc<FramesMade>) -> Self {
         let (payload, frames) = (Vec::new(), Vec::new());
-        Self { payload, frames, deflater: Deflater::new(level), counters }
+        Self { payload, frames, deflater, counters }
     }
 
     /// All frames of a group, back to back.

@@ -45,8 +45,8 @@ pub struct Context<S> {
     pub authenticator: Arc<Authenticator>,
     /// Whether there is room for one more; asked before any signature is computed.
     pub admit: Admit<S>,
-    /// Whether permessage-deflate is offered.
-    pub deflate: bool,
+    /// Window of our compressed frames, if permessage-deflate is offered.
+    pub deflate_window_bits: Option<u8>,
 }
 
 /// An accepted handshake.
@@ -92,7 +92,7 @@ pub fn accept<S, B>(
         return Err(Refusal::new(Code::Forbidden, "this API key is not for /v1/stream"));
     }
     let session_id = new_id(authenticator.clock());
-    let deflate = if context.deflate { agree(request) } else { None };
+    let deflate = context.deflate_window_bits.and_then(|bits| agree(request, bits));
     let (mut response, upgrade) = socket::switch(request)?;
     let headers = response.headers_mut();
     if offer.is_echoed {
@@ -127,6 +127,6 @@ pub fn refuse(refusal: Refusal, authenticator: &Authenticator) -> Response<Full<
     response
 }
 
-fn agree<B>(request: &Request<B>) -> Option<Agreed> {
-    negotiate(request.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS))
+fn agree<B>(request: &Request<B>, window_bits: u8) -> Option<Agreed> {
+    negotiate(request.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS), window_bits)
 }

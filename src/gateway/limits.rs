@@ -92,8 +92,6 @@ pub(crate) const SESSION_QUEUE_MAX: usize = 4_096;
 /// References to shared frames and groups waiting for one socket: a resume out of a dozen full
 /// rings fits. More means that it asks again and again for what it does not read.
 pub(crate) const SESSION_PARTS_MAX: usize = 262_144;
-/// Own replies of one session waiting in bytes (seeds and batches are shared references).
-pub(crate) const SESSION_REPLY_BYTES_MAX: usize = 1_024 * 1_024;
 /// Sockets handed from the listener to its shard and not yet taken.
 pub(crate) const ARRIVALS_MAX: usize = 1_024;
 /// How often timers are looked at.
@@ -112,11 +110,6 @@ pub(crate) const PINGS_PER_S: u32 = 20;
 pub(crate) const ABUSE_PER_S: u32 = 10;
 /// Burst of the same.
 pub(crate) const ABUSE_BURST: u32 = 100;
-/// Unsent bytes the kernel may hold for a socket: enough for a long fat path, small for a
-/// stalled reader.
-pub(crate) const NOTSENT_LOWAT_BYTES: u32 = 16 * 1_024;
-/// Unacknowledged data older than this ends the connection in the kernel.
-pub(crate) const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections waiting to be accepted, per shard.
 pub(crate) const BACKLOG: i32 = 4_096;
 /// Sessions a draining shard lets go per second at least: so few are no wave for other nodes, and

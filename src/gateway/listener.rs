@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tower::ServiceExt;
 
 use crate::auth::Identity;
+use crate::config::KernelBounds;
 use crate::connections::{Connections, Permit};
 use crate::handshake::{self, Accepted};
 use crate::kind::FrameKind;
@@ -57,6 +58,7 @@ pub(crate) struct Door {
     pub(crate) proxies: Proxies,
     pub(crate) connections: Arc<Connections>,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
+    pub(crate) kernel: KernelBounds,
 }
 
 /// Binds one listener per shard to the same port.
@@ -104,7 +106,7 @@ pub(crate) async fn accept(listener: TcpListener, door: Arc<Door>, shutdown: Shu
 }
 
 async fn serve(mut stream: TcpStream, peer: SocketAddr, door: Arc<Door>) {
-    if let Err(error) = tune(&stream) {
+    if let Err(error) = tune(&stream, door.kernel) {
         tracing::debug!(%error, "socket options");
     }
     let peer = match door.proxies.introduced(&mut stream, peer).await {
@@ -160,9 +162,9 @@ async fn answer(
 }
 
 /// A stalled reader must not hold much kernel memory, a healthy far one must not be throttled.
-fn tune(stream: &TcpStream) -> io::Result<()> {
+fn tune(stream: &TcpStream, kernel: KernelBounds) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    socket.set_tcp_notsent_lowat(limits::NOTSENT_LOWAT_BYTES)?;
-    socket.set_tcp_user_timeout(Some(limits::TCP_USER_TIMEOUT))
+    socket.set_tcp_notsent_lowat(kernel.unsent_bytes)?;
+    socket.set_tcp_user_timeout(Some(kernel.unacked_timeout))
 }

@@ -4,6 +4,7 @@
 //! shares a cache line between shards on purpose.
 
 mod collector;
+mod spread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,9 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fantail_ops::metrics::Metrics;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
+use crate::config::SessionConfig;
 use crate::connections::Connections;
 use crate::encoder::FramesMade;
 use collector::Collected;
+use spread::Spread;
 
 /// Closes by code are kept for this many different codes; the rest is counted together.
 const CLOSE_CODES: usize = 24;
@@ -36,8 +39,11 @@ impl Counter {
     }
 }
 
+/// Upper bound of the first bucket of lags, µs: one flush of a few sockets.
+const LAG_UNIT_MICROS: u64 = 50;
+
 /// One shard's figures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct ShardMetrics {
     sessions: Counter,
@@ -58,7 +64,43 @@ pub(crate) struct ShardMetrics {
     resumes: Counter,
     conflated: Counter,
     restarted: Counter,
+    merges: Counter,
+    backlog_bytes: Counter,
+    behind_bytes_max: Counter,
+    lag_tail_to_socket: Spread,
+    flush_events: Spread,
     closes: std::sync::Mutex<Vec<(u16, &'static str, u64)>>,
+}
+
+impl Default for ShardMetrics {
+    fn default() -> Self {
+        Self {
+            sessions: Counter::default(),
+            subscribers: Counter::default(),
+            waiting: Counter::default(),
+            behind: Counter::default(),
+            opened: Counter::default(),
+            subscriptions: Counter::default(),
+            deliveries: Counter::default(),
+            writes: Counter::default(),
+            write_bytes: Counter::default(),
+            blocked: Counter::default(),
+            batches: Counter::default(),
+            batch_events: Counter::default(),
+            flushes: Counter::default(),
+            commands: Counter::default(),
+            seeds: Counter::default(),
+            resumes: Counter::default(),
+            conflated: Counter::default(),
+            restarted: Counter::default(),
+            merges: Counter::default(),
+            backlog_bytes: Counter::default(),
+            behind_bytes_max: Counter::default(),
+            lag_tail_to_socket: Spread::new(LAG_UNIT_MICROS),
+            flush_events: Spread::new(1),
+            closes: Default::default(),
+        }
+    }
 }
 
 impl ShardMetrics {
@@ -66,6 +108,22 @@ impl ShardMetrics {
         self.sessions.set(sessions as u64);
         self.subscribers.set(subscribers as u64);
         self.behind.set(behind as u64);
+    }
+
+    /// Bytes kept for sessions that are behind, and how many of them the furthest needs.
+    pub(crate) fn set_backlog(&self, bytes: usize, furthest: usize) {
+        self.backlog_bytes.set(bytes as u64);
+        self.behind_bytes_max.set(furthest as u64);
+    }
+
+    /// A group has been offered to all its sockets, so long after the tail published it.
+    pub(crate) fn lag_tail_to_socket(&self, micros: i64) {
+        self.lag_tail_to_socket.record(u64::try_from(micros).unwrap_or(0));
+    }
+
+    /// A session that is behind was sent merged values.
+    pub(crate) fn merged(&self) {
+        self.merges.add(1);
     }
 
     pub(crate) fn subscribers(&self) -> u64 {
@@ -108,6 +166,7 @@ impl ShardMetrics {
         self.flushes.add(1);
         self.batches.add(batches as u64);
         self.batch_events.add(events as u64);
+        self.flush_events.record(events as u64);
     }
 
     pub(crate) fn command(&self) {
@@ -217,7 +276,7 @@ pub(crate) fn register(
     tail: Arc<TailMetrics>,
     shards: Vec<Arc<ShardMetrics>>,
     frames: Arc<FramesMade>,
-    connections: Arc<Connections>,
+    (connections, bounds): (Arc<Connections>, SessionConfig),
 ) {
     metrics.register(|registry| {
         registry.register(
@@ -226,5 +285,5 @@ pub(crate) fn register(
             tail.lag_seconds.clone(),
         );
     });
-    metrics.collector(Box::new(Collected { tail, shards, frames, connections }));
+    metrics.collector(Box::new(Collected { tail, shards, frames, connections, bounds }));
 }

@@ -39,11 +39,25 @@ pub(crate) struct SessionInfo {
     pub(crate) bytes_sent: u64,
     /// Batches between its cursor and the stream; 0 for a session that keeps up.
     pub(crate) behind_batches: u64,
+    /// Estimated bytes of the same.
+    pub(crate) behind_bytes: usize,
     /// How long it has been behind.
     pub(crate) behind_ms: u64,
     /// Runs of bytes queued for its socket.
     pub(crate) queued: usize,
+    /// Bytes of its own answers among them.
+    pub(crate) queued_reply_bytes: usize,
     pub(crate) closing: bool,
+}
+
+/// What a slow session may cost, as configured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Bounds {
+    pub(crate) backlog_bytes: usize,
+    pub(crate) session_backlog_bytes: usize,
+    pub(crate) session_reply_bytes: usize,
+    pub(crate) kernel_unsent_bytes: u32,
+    pub(crate) kernel_unacked_timeout_ms: u64,
 }
 
 /// One shard's answer.
@@ -51,6 +65,9 @@ pub(crate) struct SessionInfo {
 pub(crate) struct ShardSessions {
     pub(crate) shard: usize,
     pub(crate) total: usize,
+    /// Estimated bytes kept for sessions that are behind.
+    pub(crate) backlog_bytes: usize,
+    pub(crate) bounds: Bounds,
     /// Sessions that are behind come first; at most 1,000 are listed.
     pub(crate) sessions: Vec<SessionInfo>,
 }

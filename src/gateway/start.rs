@@ -106,7 +106,8 @@ impl Gateway {
         let setups: Vec<ShardSetup> = setups.collect();
         let shards: Vec<_> = setups.iter().map(|setup| Arc::clone(&setup.metrics)).collect();
         let (tail, made) = (Arc::clone(&tail_metrics), Arc::clone(&frames));
-        metrics::register(&with.metrics, tail, shards.clone(), made, Arc::clone(&connections));
+        let bounded = (Arc::clone(&connections), config.sessions.clone());
+        metrics::register(&with.metrics, tail, shards.clone(), made, bounded);
 
         let rest = RestState {
             queries,
@@ -130,6 +131,7 @@ impl Gateway {
                 proxies: config.proxies.clone(),
                 connections: Arc::clone(&connections),
                 arrivals: arrival,
+                kernel: config.sessions.kernel,
             };
             let mail = (mailbox, arrivals, asked);
             start_shard(setup, listener, mail, door, with.shutdown.clone()).await?;
@@ -223,7 +225,7 @@ fn context(
     handshake::Context {
         authenticator: Arc::clone(authenticator),
         admit: Arc::new(move |address| connections.admit(address)),
-        deflate: config.deflate,
+        deflate_window_bits: config.deflate.then_some(config.sessions.deflate_window_bits),
     }
 }
 

@@ -86,14 +86,26 @@ fn help_says_what_there_is() {
 
 #[test]
 fn check_config_reports_every_mistake_at_once() {
-    let set =
-        ["listen.addr=nowhere", "limits.channels=0", "venues.binance.symbols=btc", "no.key=1"];
+    let set = [
+        "listen.addr=nowhere",
+        "limits.channels=0",
+        "venues.binance.symbols=btc",
+        "no.key=1",
+        "gateway.kernel_unsent_bytes=1KiB",
+        "gateway.kernel_unacked_timeout=1ms",
+        "gateway.session_backlog_bytes=1KiB",
+        "gateway.backlog_bytes=0",
+        "gateway.session_reply_bytes=1KiB",
+        "gateway.deflate_window_bits=8",
+        "gateway.deflate_level=1",
+    ];
     let args: Vec<&str> =
         ["check-config"].into_iter().chain(set.iter().flat_map(|s| ["--set", s])).collect();
     let checked = run(&args);
     let said = text(&checked.stderr);
     assert!(!checked.status.success());
-    for words in ["listen.addr", "limits.channels", "venues.binance.symbols", "no"] {
+    for words in set.map(|flag| flag.split_once('=').map_or(flag, |(key, _)| key)) {
+        let words = if words == "no.key" { "no" } else { words };
         assert!(said.contains(words), "{words} is not in: {said}");
     }
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fantail.example.toml");

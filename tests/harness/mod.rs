@@ -1,7 +1,9 @@
 //! Helpers of the system tests that are about the test run itself, not about the server.
 
 pub mod client;
+pub mod echo;
 pub mod http;
 pub mod require;
 pub mod stage;
+pub mod strict;
 pub mod wait;

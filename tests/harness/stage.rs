@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use fantail_node::cli::DemoArgs;
 use fantail_node::demo::Stage;
 use fantail_node::testing;
 pub use fantail_node::testing::{Faults, Venue};
@@ -26,8 +27,16 @@ impl Server {
     /// # Errors
     /// What could not be started, or did not come up.
     pub async fn start(set: &[&str]) -> anyhow::Result<Self> {
-        let server = Self::start_at_once(set).await?;
-        let addr = server.addr();
+        Self::play(testing::demo_args(), set).await
+    }
+
+    /// The same with a market of the test's own.
+    ///
+    /// # Errors
+    /// What could not be started, or did not come up.
+    pub async fn play(args: DemoArgs, set: &[&str]) -> anyhow::Result<Self> {
+        let (stage, shutdown) = testing::demo(args, set).await?;
+        let addr = stage.addr;
         let live = wait::until(PATIENCE, async || {
             let (_, body) = http::get(addr, "/v1/status").await.ok()?;
             let answer: Value = serde_json::from_str(&body).ok()?;
@@ -35,7 +44,7 @@ impl Server {
             feeds.iter().all(|feed| feed["state"] == "live").then_some(())
         });
         live.await.context("not every feed came up")?;
-        Ok(server)
+        Ok(Self { stage, shutdown })
     }
 
     /// The same without waiting for feeds: for a public port that does not speak plain HTTP.

@@ -11,7 +11,9 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use super::spread::Gathered;
 use super::{Counter, ShardMetrics, TailMetrics};
+use crate::config::SessionConfig;
 use crate::connections::Connections;
 use crate::encoder::FramesMade;
 use crate::kind::{FrameKind, KINDS};
@@ -22,6 +24,7 @@ pub(super) struct Collected {
     pub(super) shards: Vec<Arc<ShardMetrics>>,
     pub(super) frames: Arc<FramesMade>,
     pub(super) connections: Arc<Connections>,
+    pub(super) bounds: SessionConfig,
 }
 
 impl fmt::Debug for Collected {
@@ -32,15 +35,21 @@ impl fmt::Debug for Collected {
 
 type ShardFigure = (&'static str, &'static str, fn(&ShardMetrics) -> &Counter);
 
-const SHARD_GAUGES: [ShardFigure; 5] = [
+const SHARD_GAUGES: [ShardFigure; 7] = [
     ("gateway_sessions", "Open sessions", |s| &s.sessions),
     ("gateway_subscribers", "Sessions subscribed to something", |s| &s.subscribers),
     ("gateway_sessions_waiting", "Sessions not yet sent all they are due", |s| &s.waiting),
     ("gateway_sessions_behind", "Sessions that are behind the stream", |s| &s.behind),
     ("gateway_subscriptions", "Held subscriptions", |s| &s.subscriptions),
+    ("gateway_backlog_bytes", "Estimated bytes kept for sessions that are behind", |s| {
+        &s.backlog_bytes
+    }),
+    ("gateway_session_behind_bytes_max", "How far the furthest session is behind", |s| {
+        &s.behind_bytes_max
+    }),
 ];
 
-const SHARD_COUNTERS: [ShardFigure; 13] = [
+const SHARD_COUNTERS: [ShardFigure; 14] = [
     ("gateway_sessions_opened", "Sessions opened", |s| &s.opened),
     ("gateway_deliveries", "Events handed to sockets", |s| &s.deliveries),
     ("gateway_writes", "send(2) calls", |s| &s.writes),
@@ -56,6 +65,7 @@ const SHARD_COUNTERS: [ShardFigure; 13] = [
         "Events merged into later ones for slow readers or under load",
         |s| &s.conflated,
     ),
+    ("gateway_sessions_merged", "Times a slow session was sent merged values", |s| &s.merges),
     ("gateway_sessions_restarted", "Sessions restarted after losing their place", |s| &s.restarted),
     ("gateway_resumes", "Channels resumed out of memory", |s| &s.resumes),
 ];
@@ -105,6 +115,8 @@ impl Collector for Collected {
         let help = "Connections refused for their PROXY header";
         single(&mut encoder, "gateway_proxy_headers_refused", help, &refused)?;
         self.frames(&mut encoder)?;
+        self.spreads(&mut encoder)?;
+        self.bounds(&mut encoder)?;
         self.closes(&mut encoder)
     }
 }
@@ -153,6 +165,46 @@ impl Collected {
         let compressed = ConstCounter::new(self.frames.compressed());
         let help = "Deflated frames that became smaller and were sent compressed";
         single(encoder, "gateway_frames_compressed", help, &compressed)
+    }
+
+    fn spreads(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let lags = self.shards.iter().map(|shard| &shard.lag_tail_to_socket);
+        let help = "From the gateway's tail to the last socket of a flush, by group";
+        let name = "gateway_lag_tail_to_socket_seconds";
+        single(encoder, name, help, &Gathered::new(lags, 1e6))?;
+        let events = self.shards.iter().map(|shard| &shard.flush_events);
+        let help = "Events of a flush, all channels with members together";
+        single(encoder, "gateway_flush_events", help, &Gathered::new(events, 1.0))?;
+        let frames: u64 = (0..KINDS).map(|at| self.frames.of(FrameKind::at(at))).sum();
+        let deliveries: u64 = self.shards.iter().map(|shard| shard.deliveries.get()).sum();
+        let ratio = ConstGauge::new(deliveries as f64 / frames.max(1) as f64);
+        let help = "Events handed to sockets for each frame made";
+        single(encoder, "gateway_sharing_ratio", help, &ratio)?;
+        let (name, help) = ("gateway_flush_path", "How sockets are written: one send(2) each");
+        let one = ConstGauge::new(1_i64);
+        let mut family = encoder.encode_descriptor(name, help, None, one.metric_type())?;
+        one.encode(family.encode_family(&[("path", "send")])?)
+    }
+
+    /// The bounds of a slow session, beside the gauges that approach them.
+    fn bounds(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let config = &self.bounds;
+        let bounds = [
+            ("backlog", config.backlog_bytes),
+            ("session_backlog", config.session_backlog_bytes),
+            ("session_reply", config.session_reply_bytes),
+            ("kernel_unsent", config.kernel.unsent_bytes as usize),
+        ];
+        let (name, help) = ("gateway_bound_bytes", "Configured bounds; `backlog` is a shard's");
+        let kind = ConstGauge::new(0_i64).metric_type();
+        let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        for (bound, bytes) in bounds {
+            let bytes = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
+            bytes.encode(family.encode_family(&[("bound", bound)])?)?;
+        }
+        let timeout = ConstGauge::new(config.kernel.unacked_timeout.as_secs_f64());
+        let help = "Sent data unacknowledged for longer ends a connection";
+        single(encoder, "gateway_kernel_unacked_timeout_seconds", help, &timeout)
     }
 
     fn closes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -69,6 +69,11 @@ impl Shard {
             self.serve_sockets();
             self.send_requests();
         }
+        // Once per group and flush: nothing is paid for a delivery.
+        let now = Micros(self.clock.wall_micros());
+        for group in &self.plan.groups {
+            self.metrics.lag_tail_to_socket(now.since(group.tx));
+        }
         self.plan.clear();
         if self.behind == 0 {
             self.log.clear();

@@ -12,16 +12,18 @@ use crate::group::Batch;
 /// Recent batches, numbered without holes.
 #[derive(Debug)]
 pub(crate) struct Log {
-    batches: VecDeque<Arc<Batch>>,
+    /// Each with the weight of everything ever pushed up to and with it.
+    batches: VecDeque<(Arc<Batch>, u64)>,
     /// Number of the oldest kept batch.
     base: u64,
     bytes: usize,
+    pushed: u64,
     bytes_max: usize,
 }
 
 impl Log {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { batches: VecDeque::new(), base: 0, bytes: 0, bytes_max }
+        Self { batches: VecDeque::new(), base: 0, bytes: 0, pushed: 0, bytes_max }
     }
 
     /// The number the next batch will get.
@@ -29,15 +31,28 @@ impl Log {
         self.base + self.batches.len() as u64
     }
 
-    /// Number of the oldest kept batch.
-    pub(crate) fn base(&self) -> u64 {
-        self.base
+    /// Estimated bytes kept, and the most there may be.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        (self.bytes, self.bytes_max)
+    }
+
+    /// Estimated bytes between a cursor and the stream.
+    pub(crate) fn distance(&self, cursor: u64) -> usize {
+        let at = usize::try_from(cursor.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        let Some((batch, pushed)) = self.batches.get(at) else { return 0 };
+        usize::try_from(self.pushed - pushed).unwrap_or(usize::MAX).saturating_add(batch.weight)
+    }
+
+    /// Whether a cursor's batch is gone, or further behind than one session may be.
+    pub(crate) fn has_lost(&self, cursor: u64, session_bytes_max: usize) -> bool {
+        cursor < self.base || self.distance(cursor) > session_bytes_max
     }
 
     /// Appends a batch, drops the oldest beyond the bound, returns the batch's number.
     pub(crate) fn push(&mut self, batch: Arc<Batch>) -> u64 {
         self.bytes += batch.weight;
-        self.batches.push_back(batch);
+        self.pushed += batch.weight as u64;
+        self.batches.push_back((batch, self.pushed));
         while self.bytes > self.bytes_max && self.batches.len() > 1 {
             self.pop();
         }
@@ -47,7 +62,7 @@ impl Log {
     /// Batch by number.
     pub(crate) fn get(&self, number: u64) -> Option<&Arc<Batch>> {
         let at = usize::try_from(number.checked_sub(self.base)?).ok()?;
-        self.batches.get(at)
+        self.batches.get(at).map(|(batch, _)| batch)
     }
 
     /// Forgets every batch: nobody is behind. Numbers go on.
@@ -58,7 +73,7 @@ impl Log {
     }
 
     fn pop(&mut self) {
-        if let Some(batch) = self.batches.pop_front() {
+        if let Some((batch, _)) = self.batches.pop_front() {
             self.bytes -= batch.weight;
             self.base += 1;
         }
@@ -74,9 +89,11 @@ mod tests {
         let mut log = Log::new(10);
         let batch = || Arc::new(Batch { groups: Vec::new(), weight: 4 });
         assert_eq!((0..5).map(|_| log.push(batch())).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
-        assert_eq!(log.base(), 3);
+        assert!(log.has_lost(2, 100) && !log.has_lost(3, 100));
+        assert_eq!([3, 4, 5].map(|cursor| log.distance(cursor)), [8, 4, 0]);
+        assert!(log.has_lost(3, 7) && !log.has_lost(3, 8));
         assert!(log.get(2).is_none() && log.get(3).is_some() && log.get(5).is_none());
         log.clear();
-        assert_eq!((log.base(), log.next(), log.push(batch())), (5, 5, 5));
+        assert_eq!((log.distance(5), log.next(), log.push(batch())), (0, 5, 5));
     }
 }

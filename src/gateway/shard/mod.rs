@@ -28,7 +28,7 @@ use std::time::Duration;
 use fantail_ops::clock::Clock;
 use fantail_ops::closes::CloseLog;
 use fantail_ops::shutdown::{DrainGuard, Shutdown};
-use fantail_wire::frame::Inflater;
+use fantail_wire::frame::{Deflater, Inflater};
 use futures_util::FutureExt;
 use slab::Slab;
 use tokio::sync::mpsc;
@@ -110,7 +110,10 @@ impl Shard {
         Ok(Self {
             number: setup.number,
             log: Log::new(setup.config.backlog_bytes),
-            encoder: Encoder::new(setup.config.deflate_level, setup.frames),
+            encoder: Encoder::new(
+                Deflater::with_window(setup.config.deflate_level, setup.config.deflate_window_bits),
+                setup.frames,
+            ),
             config: setup.config,
             sessions: Slab::new(),
             hot: Vec::new(),

@@ -43,9 +43,14 @@ impl Outbox {
         self.items.len()
     }
 
+    /// Bytes of own replies that wait.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.own_bytes
+    }
+
     /// True when the client does not even read its own answers.
-    pub(crate) fn is_over(&self) -> bool {
-        self.own_bytes > limits::SESSION_REPLY_BYTES_MAX
+    pub(crate) fn is_over(&self, reply_bytes_max: usize) -> bool {
+        self.own_bytes > reply_bytes_max
             || self.own_items > limits::SESSION_QUEUE_MAX
             || self.items.len() > limits::SESSION_PARTS_MAX
     }

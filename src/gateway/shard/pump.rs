@@ -39,7 +39,7 @@ impl Shard {
             return;
         }
         session.outbox.push_own(bytes);
-        if session.outbox.is_over() && session.closing.is_none() {
+        if session.outbox.is_over(self.config.session_reply_bytes) && session.closing.is_none() {
             self.close(slot, &End::too_slow("its own answers are not being read"));
         }
     }
@@ -65,7 +65,7 @@ impl Shard {
                 return;
             }
             let Some((cursor, since)) = session.behind else { return };
-            if cursor < self.log.base() {
+            if self.log.has_lost(cursor, self.config.session_backlog_bytes) {
                 self.start_again(slot);
                 return;
             }
@@ -141,6 +141,7 @@ impl Shard {
     /// as they are. Returns the new cursor.
     fn refill_merged(&mut self, slot: usize, cursor: u64) -> u64 {
         let Some(session) = self.sessions.get_mut(slot) else { return cursor };
+        self.metrics.merged();
         let mut channels: Vec<Vec<Arc<Group>>> = Vec::new();
         let mut places: HashMap<u32, usize> = HashMap::new();
         for number in cursor..self.log.next() {

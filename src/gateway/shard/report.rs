@@ -2,7 +2,7 @@
 
 use super::Shard;
 use super::socket::Session;
-use crate::sessions::{LISTED_MAX, SessionInfo, SessionsAsked, ShardSessions};
+use crate::sessions::{Bounds, LISTED_MAX, SessionInfo, SessionsAsked, ShardSessions};
 
 impl Shard {
     pub(super) fn report(&self, answer_to: SessionsAsked) {
@@ -11,8 +11,18 @@ impl Shard {
         let listed = behind.chain(level).take(LISTED_MAX);
         let sessions = listed.map(|(slot, session)| self.info(slot, session)).collect();
         let (shard, total) = (self.number, self.sessions.len());
+        let (backlog_bytes, backlog_bytes_max) = self.log.bytes();
+        let kernel = self.config.kernel;
+        let bounds = Bounds {
+            backlog_bytes: backlog_bytes_max,
+            session_backlog_bytes: self.config.session_backlog_bytes,
+            session_reply_bytes: self.config.session_reply_bytes,
+            kernel_unsent_bytes: kernel.unsent_bytes,
+            kernel_unacked_timeout_ms: u64::try_from(kernel.unacked_timeout.as_millis())
+                .unwrap_or(u64::MAX),
+        };
         // Whoever asked may have given up.
-        let _ = answer_to.send(ShardSessions { shard, total, sessions });
+        let _ = answer_to.send(ShardSessions { shard, total, backlog_bytes, bounds, sessions });
     }
 
     fn info(&self, slot: usize, session: &Session) -> SessionInfo {
@@ -33,8 +43,10 @@ impl Shard {
             behind_batches: session
                 .behind
                 .map_or(0, |(cursor, _)| self.log.next().saturating_sub(cursor)),
+            behind_bytes: session.behind.map_or(0, |(cursor, _)| self.log.distance(cursor)),
             behind_ms: session.behind.map_or(0, |(_, since)| millis(since)),
             queued: session.outbox.len(),
+            queued_reply_bytes: session.outbox.own_bytes(),
             closing: session.closing.is_some(),
         }
     }

@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 
 use super::{Shard, ShardSetup};
 use crate::auth::Identity;
-use crate::config::SessionConfig;
+use crate::config::{KernelBounds, SessionConfig};
 use crate::connections::Connections;
 use crate::encoder::FramesMade;
 use crate::group::{Batch, Group};
@@ -50,6 +50,9 @@ const JSON: FrameKind = FrameKind { encoding: Encoding::Json, deflate: false, ba
 
 /// Interval of the shard's pings.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Own answers a session may leave unread.
+const REPLY_BYTES: usize = 1_024 * 1_024;
 
 /// A shard's surroundings.
 struct Rig {
@@ -99,10 +102,14 @@ impl Rig {
             limits: limits(),
             heartbeat: HEARTBEAT,
             backlog_bytes,
+            session_backlog_bytes: backlog_bytes,
+            session_reply_bytes: REPLY_BYTES,
+            kernel: KernelBounds { unsent_bytes: 16_384, unacked_timeout: Duration::from_secs(20) },
             conflate_after: Duration::from_secs(1),
             slow_after: Duration::from_secs(10),
             drain,
-            deflate_level: 1,
+            deflate_level: 2,
+            deflate_window_bits: 12,
         };
         let setup = ShardSetup {
             number: 0,

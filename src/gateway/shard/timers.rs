@@ -27,6 +27,9 @@ impl Shard {
         let subscribers = self.sessions.iter().filter(|(_, session)| live(session)).count();
         let waits = |session: &Session| session.closing.is_none() && !session.is_level();
         self.metrics.set_waiting(self.sessions.iter().filter(|(_, one)| waits(one)).count());
+        let cursors = self.sessions.iter().filter_map(|(_, session)| session.behind);
+        let furthest = cursors.map(|(cursor, _)| self.log.distance(cursor)).max();
+        self.metrics.set_backlog(self.log.bytes().0, furthest.unwrap_or(0));
         self.metrics.set_levels(self.sessions.len(), subscribers, self.behind);
         if self.scratch.capacity() > limits::SCRATCH_BYTES_KEPT {
             self.scratch = Vec::new();
@@ -41,10 +44,10 @@ impl Shard {
             }
             return;
         }
-        let base = self.log.base();
         let slow = session.behind.is_some_and(|(cursor, since)| {
             let late = now.saturating_sub(since) >= self.config.slow_after;
-            (late || cursor < base) && session.state.holds_trades(&self.directory)
+            let lost = self.log.has_lost(cursor, self.config.session_backlog_bytes);
+            (late || lost) && session.state.holds_trades(&self.directory)
         });
         if slow {
             self.close(slot, &End::too_slow("it did not keep up"));

@@ -75,7 +75,7 @@ pub struct Decoder {
     payload_left: u32,
     /// The data message begun and not yet ended: the lead of its first frame.
     begun: Option<Lead>,
-    fragments: u16,
+    fragments: u32,
     utf8: Utf8,
 }
 

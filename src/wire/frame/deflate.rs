@@ -1,7 +1,7 @@
 //! Compressing a server message once, so that every session can be sent the same bytes.
 //!
 //! Each message is a raw deflate stream of its own (no context takeover) within a window of
-//! 2^[`SERVER_WINDOW_BITS`], ended by a full flush whose `00 00 FF FF` is cut off (RFC 7692
+//! 2^[`SERVER_WINDOW_BITS`] unless configured, ended by a full flush whose `00 00 FF FF` is cut off (RFC 7692
 //! §7.2.1). One [`Deflater`] per shard thread. It doesn't build frames and doesn't decide who may
 //! be sent compressed bytes: only public channel data may, never anything next to a secret.
 
@@ -9,7 +9,10 @@ use std::fmt;
 
 use flate2::{Compress, Compression, FlushCompress};
 
-use super::limits::{DEFLATE_BYTES_MIN, SCRATCH_BYTES_KEPT, SERVER_WINDOW_BITS};
+use super::limits::{
+    DEFLATE_BYTES_MIN, DEFLATE_LEVEL_MIN, DEFLATE_WINDOW_BITS_MIN, SCRATCH_BYTES_KEPT,
+    SERVER_WINDOW_BITS, WINDOW_BITS_MAX,
+};
 
 /// What every flush ends in, and what RFC 7692 leaves off the wire.
 pub(crate) const FLUSH_TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
@@ -29,11 +32,17 @@ impl Deflater {
     /// 2,392 bytes instead of 2,311, and 3,808 at level 1.
     pub const LEVEL_DEFAULT: u8 = 2;
 
-    /// `level` is zlib's, 1 (fast) to 9 (small); beyond it is cut to that range.
+    /// `level` is zlib's, 2 (fast) to 9 (small); beyond it is cut to that range.
     pub fn new(level: u8) -> Self {
-        let level = Compression::new(u32::from(level.clamp(1, 9)));
+        Self::with_window(level, SERVER_WINDOW_BITS)
+    }
+
+    /// The same with a window of 2^`window_bits` bytes, 9 to 15; beyond it is cut to that range.
+    pub fn with_window(level: u8, window_bits: u8) -> Self {
+        let window_bits = window_bits.clamp(DEFLATE_WINDOW_BITS_MIN, WINDOW_BITS_MAX);
+        let level = Compression::new(u32::from(level.clamp(DEFLATE_LEVEL_MIN, 9)));
         Self {
-            stream: Compress::new_with_window_bits(level, false, SERVER_WINDOW_BITS),
+            stream: Compress::new_with_window_bits(level, false, window_bits),
             scratch: Vec::new(),
         }
     }

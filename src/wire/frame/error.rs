@@ -48,7 +48,7 @@ pub enum DecodeError {
     #[error("message exceeds {limit} fragments")]
     TooManyFragments {
         /// The limit that was exceeded, in frames.
-        limit: u16,
+        limit: u32,
     },
     /// A text message or close reason that isn't UTF-8.
     #[error("text must be valid UTF-8")]

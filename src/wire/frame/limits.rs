@@ -10,7 +10,7 @@ pub struct Limits {
     /// Beyond it the connection is closed with 1009.
     pub message_bytes_max: u32,
     /// Frames one data message may come in, empty ones included. Beyond it: 1008.
-    pub fragments_max: u16,
+    pub fragments_max: u32,
 }
 
 impl Default for Limits {
@@ -25,7 +25,7 @@ pub const MESSAGE_BYTES_MAX: u32 = 65_536;
 
 /// Browsers never fragment commands and libraries split at 4 KiB or more: 65,536 / 4,096 = 16,
 /// doubled. Empty fragments count, or a peer could send them forever.
-pub const FRAGMENTS_MAX: u16 = 32;
+pub const FRAGMENTS_MAX: u32 = 32;
 
 /// RFC 6455 §5.5: a control frame carries at most 125 bytes.
 pub const CONTROL_BYTES_MAX: usize = 125;
@@ -59,13 +59,20 @@ pub const SCRATCH_BYTES_KEPT: usize = 128 * 1_024;
 /// the bytes it saves.
 pub const DEFLATE_BYTES_MIN: usize = 256;
 
-/// The LZ77 window of every compressed server frame is 2^12 bytes, although 15 is allowed: frames
+/// Unless configured, the LZ77 window of every compressed server frame is 2^12 bytes, although 15 is allowed: frames
 /// are shared by all sessions, and Python's `websockets` asks for `server_max_window_bits=12` in
 /// its default offer. Frames are mostly below 4 KiB, where a larger window changes nothing.
 pub const SERVER_WINDOW_BITS: u8 = 12;
 
 /// Deflate's largest window, and what an absent `…_max_window_bits` means.
 pub const WINDOW_BITS_MAX: u8 = 15;
+
+/// zlib's level 1 is left out: zlib-rs 0.6.8 panics in it (`buf.len() must fit in remaining()`) on
+/// messages from about 70 KB on, and a shard that panics ends the node.
+pub const DEFLATE_LEVEL_MIN: u8 = 2;
+
+/// zlib's smallest window; what a client that insists on 8 is sent has to be plain.
+pub const DEFLATE_WINDOW_BITS_MIN: u8 = 9;
 
 /// RFC 7692's smallest window value.
 pub const WINDOW_BITS_MIN: u8 = 8;

@@ -5,15 +5,13 @@
 //! header that isn't in the RFC's grammar, or is too long, gets no extension. It doesn't touch
 //! HTTP types.
 
-use super::limits::{
-    OFFER_HEADER_BYTES_MAX, OFFERS_MAX, SERVER_WINDOW_BITS, WINDOW_BITS_MAX, WINDOW_BITS_MIN,
-};
+use super::limits::{OFFER_HEADER_BYTES_MAX, OFFERS_MAX, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 
 /// permessage-deflate as both sides will speak it: never with context takeover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Agreed {
-    /// The client limited our window; ours is [`SERVER_WINDOW_BITS`], which is below its limit.
-    server_window_limited: bool,
+    /// The client limited our window; ours is this, which is not above its limit.
+    server_window_bits: Option<u8>,
     /// The client will limit its own window to this.
     client_window_bits: Option<u8>,
 }
@@ -26,8 +24,8 @@ impl Agreed {
     pub fn answer(self) -> String {
         let mut answer =
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover".to_owned();
-        if self.server_window_limited {
-            answer.push_str(&format!("; server_max_window_bits={SERVER_WINDOW_BITS}"));
+        if let Some(bits) = self.server_window_bits {
+            answer.push_str(&format!("; server_max_window_bits={bits}"));
         }
         if let Some(bits) = self.client_window_bits {
             answer.push_str(&format!("; client_max_window_bits={bits}"));
@@ -36,14 +34,18 @@ impl Agreed {
     }
 }
 
-/// Picks the first acceptable offer out of all the header's lines.
-pub fn negotiate<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Option<Agreed> {
+/// Picks the first acceptable offer out of all the header's lines; `window_bits` is the window of
+/// the frames this server will send.
+pub fn negotiate<L: AsRef<[u8]>>(
+    lines: impl IntoIterator<Item = L>,
+    window_bits: u8,
+) -> Option<Agreed> {
     let mut bytes_left = OFFER_HEADER_BYTES_MAX;
     let mut offers_left = OFFERS_MAX;
     for line in lines {
         let line = line.as_ref();
         bytes_left = bytes_left.checked_sub(line.len())?;
-        let mut scanner = Scanner { rest: line };
+        let mut scanner = Scanner { rest: line, window_bits };
         while scanner.skip_empty_elements() {
             offers_left = offers_left.checked_sub(1)?;
             if let Some(agreed) = scanner.offer()? {
@@ -55,8 +57,9 @@ pub fn negotiate<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Option<A
 }
 
 /// What one offer asks for, while its parameters are read.
-#[derive(Default)]
 struct Offer {
+    /// The window of our frames.
+    ours: u8,
     server_takeover_refused: bool,
     client_takeover_refused: bool,
     server_window: Option<u8>,
@@ -64,13 +67,23 @@ struct Offer {
 }
 
 impl Offer {
+    fn new(ours: u8) -> Self {
+        Self {
+            ours,
+            server_takeover_refused: false,
+            client_takeover_refused: false,
+            server_window: None,
+            client_window: None,
+        }
+    }
+
     /// Takes a parameter; false if it makes the offer unacceptable.
     fn add(&mut self, name: &[u8], value: Option<&[u8]>) -> bool {
         match (name, value) {
             (b"server_no_context_takeover", None) => set_once(&mut self.server_takeover_refused),
             (b"client_no_context_takeover", None) => set_once(&mut self.client_takeover_refused),
             (b"server_max_window_bits", Some(value)) => {
-                let bits = window_bits(value).filter(|bits| *bits >= SERVER_WINDOW_BITS);
+                let bits = window_bits(value).filter(|bits| *bits >= self.ours);
                 bits.is_some() && std::mem::replace(&mut self.server_window, bits).is_none()
             }
             (b"client_max_window_bits", value) => {
@@ -83,7 +96,7 @@ impl Offer {
 
     fn agreed(&self) -> Agreed {
         Agreed {
-            server_window_limited: self.server_window.is_some(),
+            server_window_bits: self.server_window.map(|_| self.ours),
             client_window_bits: self.client_window.flatten(),
         }
     }
@@ -106,6 +119,7 @@ fn window_bits(value: &[u8]) -> Option<u8> {
 /// The header's grammar (RFC 6455 §9.1): a cursor that only moves forward.
 struct Scanner<'a> {
     rest: &'a [u8],
+    window_bits: u8,
 }
 
 impl<'a> Scanner<'a> {
@@ -120,7 +134,7 @@ impl<'a> Scanner<'a> {
     /// we accept it.
     fn offer(&mut self) -> Option<Option<Agreed>> {
         let mut acceptable = self.token()? == b"permessage-deflate";
-        let mut offer = Offer::default();
+        let mut offer = Offer::new(self.window_bits);
         while self.eat(b';') {
             self.skip_blanks();
             let name = self.token()?;

@@ -117,7 +117,8 @@ pub(crate) async fn serve(
         let refusal = Refusal::new(Code::TooManyConnections, "too many connections");
         Err(refusal.with_retry_after(Duration::from_secs(5)))
     };
-    let context = Arc::new(Context { authenticator, admit: Arc::new(admit), deflate: true });
+    let context =
+        Arc::new(Context { authenticator, admit: Arc::new(admit), deflate_window_bits: Some(12) });
     tokio::spawn(async move {
         while let Ok((stream, peer)) = listener.accept().await {
             let (context, router, to) = (Arc::clone(&context), router.clone(), session_to.clone());

@@ -191,7 +191,7 @@ fn who_reads_no_answers_is_closed() {
     stalled.subscribe(&["trade:*:*"]);
     rig.answer_next();
     let list = Command::List { id: None };
-    for _ in 0..2 * limits::SESSION_REPLY_BYTES_MAX / 2_000 {
+    for _ in 0..2 * super::REPLY_BYTES / 2_000 {
         stalled.command(&list);
         if !rig.closes.latest().is_empty() {
             break;

@@ -1,6 +1,8 @@
 //! Rows W14, W20 and W21: what may be inflated, and what every client must be able to inflate.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 
 use super::super::decode::{Decoder, Message, Role};
 use super::super::deflate::{Deflater, FLUSH_TAIL};
@@ -211,4 +213,21 @@ fn w21_shared_frames_decode_in_every_negotiated_mode() {
     }
     // The check would notice a larger window.
     assert!(largest_distance(&client_deflate(&far, 15)) > 1 << SERVER_WINDOW_BITS);
+}
+
+#[test]
+fn no_level_and_no_window_breaks_on_large_messages() {
+    let mut random = SmallRng::seed_from_u64(12);
+    // Random digits, which hardly repeat: here zlib-rs's level 1 panics.
+    for bytes in [70_000, 131_072, 300_000] {
+        let message: Vec<u8> = (0..bytes).map(|_| random.random_range(b'0'..=b'9')).collect();
+        for level in 0..=10 {
+            for bits in [9, 12, 15] {
+                let mut deflater = Deflater::with_window(level, bits);
+                let compressed = deflater.deflate(&message).expect("digits shrink").to_vec();
+                let inflated = Inflater::new().inflate(&compressed, bytes).map(<[u8]>::to_vec);
+                assert_eq!(inflated.as_deref(), Ok(&message[..]), "level {level}, window {bits}");
+            }
+        }
+    }
 }

@@ -10,7 +10,8 @@ use super::super::error::DecodeError;
 use super::super::header::{Lead, Opcode};
 use super::super::inflate::Inflater;
 use super::super::limits::{
-    CONTROL_BYTES_MAX, FUZZ_BYTES, Limits, SCRATCH_BYTES_KEPT, compressed_bytes_max,
+    CONTROL_BYTES_MAX, FUZZ_BYTES, Limits, SCRATCH_BYTES_KEPT, SERVER_WINDOW_BITS,
+    compressed_bytes_max,
 };
 use super::super::negotiate::negotiate;
 use super::{client_deflate, raw};
@@ -199,7 +200,7 @@ fn negotiation_survives_noise_and_mutations() {
         }
         let mut bytes = words.into_bytes();
         mutate(rng, &mut bytes);
-        if let Some(agreed) = negotiate([&bytes]) {
+        if let Some(agreed) = negotiate([&bytes], SERVER_WINDOW_BITS) {
             assert!(agreed.answer().starts_with("permessage-deflate; server_no_context_takeover"));
         }
         bytes.len()

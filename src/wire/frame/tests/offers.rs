@@ -1,12 +1,13 @@
 //! Row W15: extension offers, good, bad and hostile.
 
+use super::super::limits::SERVER_WINDOW_BITS;
 use super::super::negotiate::negotiate;
 
 const PLAIN: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 /// The answer to one header line.
 fn answer(offers: &str) -> Option<String> {
-    negotiate([offers]).map(|agreed| agreed.answer())
+    negotiate([offers], SERVER_WINDOW_BITS).map(|agreed| agreed.answer())
 }
 
 #[test]
@@ -86,8 +87,11 @@ fn w15_the_first_acceptable_offer_wins() {
         "permessage-deflate; server_max_window_bits=8",
         "permessage-deflate",
     ];
-    assert_eq!(negotiate(lines).map(|agreed| agreed.answer()).as_deref(), Some(PLAIN));
-    assert_eq!(negotiate([] as [&str; 0]), None);
+    assert_eq!(
+        negotiate(lines, SERVER_WINDOW_BITS).map(|agreed| agreed.answer()).as_deref(),
+        Some(PLAIN)
+    );
+    assert_eq!(negotiate([] as [&str; 0], SERVER_WINDOW_BITS), None);
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn w15_broken_grammar_gets_no_extension() {
     ] {
         assert_eq!(answer(offers), None, "{offers:?}");
     }
-    assert_eq!(negotiate([b"permessage-deflate; \xFF"]), None);
+    assert_eq!(negotiate([b"permessage-deflate; \xFF"], SERVER_WINDOW_BITS), None);
 }
 
 #[test]
@@ -127,10 +131,22 @@ fn w15_hostile_amounts() {
         assert_eq!(answer(&long), None);
         assert_eq!(answer(&format!("permessage-deflate;a=\"{long}")), None);
         let lines = long.as_bytes().chunks(64);
-        assert_eq!(negotiate(lines), None);
+        assert_eq!(negotiate(lines, SERVER_WINDOW_BITS), None);
     }
-    assert_eq!(negotiate(vec![""; 10_000]), None);
+    assert_eq!(negotiate(vec![""; 10_000], SERVER_WINDOW_BITS), None);
     let padded = |bytes: usize| format!("{:>bytes$}", "permessage-deflate");
     assert_eq!(answer(&padded(2_048)).as_deref(), Some(PLAIN));
     assert_eq!(answer(&padded(2_049)), None);
+}
+
+#[test]
+fn w15_a_smaller_window_of_ours_fits_more_offers() {
+    let small = |bits: u8| {
+        let offers = format!("permessage-deflate; server_max_window_bits={bits}");
+        negotiate([offers], 9).map(|agreed| agreed.answer())
+    };
+    assert_eq!(small(8), None);
+    for bits in 9..=15 {
+        assert_eq!(small(bits), Some(format!("{PLAIN}; server_max_window_bits=9")));
+    }
 }

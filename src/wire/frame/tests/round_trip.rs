@@ -40,7 +40,7 @@ prop_compose! {
     fn sent()(
         message in data(),
         compress in any::<bool>(),
-        cuts in vec(any::<prop::sample::Index>(), 0..usize::from(FRAGMENTS_MAX)),
+        cuts in vec(any::<prop::sample::Index>(), 0..FRAGMENTS_MAX as usize),
         between in vec(prop::option::of(control()), 32),
     ) -> Sent {
         Sent { message, compress, cuts, between }

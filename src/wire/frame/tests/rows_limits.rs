@@ -77,7 +77,7 @@ fn w09_endless_fragments_close_1008() {
         peer.read(&fragment(false, Opcode::Binary, payload)).unwrap();
         for count in 1..=1_000_000_u32 {
             let result = peer.read(&fragment(false, Opcode::Continuation, payload));
-            if count == u32::from(FRAGMENTS_MAX) {
+            if count == FRAGMENTS_MAX {
                 assert_eq!(result, Err(too_many));
                 break;
             }
