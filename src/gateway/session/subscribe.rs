@@ -1,6 +1,6 @@
 //! Starting channels: names and patterns → wants, and seeds → the acknowledgement.
 
-use fantail_model::{Channel, ChannelError, Kind, Pattern};
+use fantail_model::{Channel, ChannelError, Kind, Pattern, Position};
 use fantail_wire::client::{Ack, Id, Refusal, Reply, SubscribeItem};
 use fantail_wire::codes::Code;
 
@@ -187,11 +187,13 @@ impl SessionState {
         Some(Action::Want { token, items })
     }
 
-    /// The tail's answer: the acknowledgement, and the seeds that are still wanted.
+    /// The tail's answer: the acknowledgement, and the seeds that are still wanted. `reached` is
+    /// where the session stands in a channel it holds, if that is not the tail's own place.
     pub(crate) fn seeded<'a>(
         &mut self,
         seeds: &'a Seeds,
         directory: &Directory,
+        reached: impl Fn(u32) -> Option<Position>,
     ) -> Option<(Option<Reply>, Vec<&'a Seed>)> {
         let at = self.waiting.iter().position(|waiting| waiting.token == seeds.token)?;
         let Waiting { id, mut errors, silent, .. } = self.waiting.remove(at);
@@ -204,7 +206,11 @@ impl SessionState {
                             channels.push(ack(seed, directory));
                             joins.push(seed);
                         }
-                        Some(Phase::Live { .. }) => channels.push(ack(seed, directory)),
+                        // The tail is at its head; a session that is behind is not.
+                        Some(Phase::Live { .. }) => {
+                            let position = reached(seed.ch).or(seed.position);
+                            channels.push(ack_at(seed, position, directory));
+                        }
                         // Unsubscribed meanwhile, and perhaps subscribed again: then a newer seed
                         // is on its way, and its acknowledgement is the one that counts.
                         Some(Phase::Waiting { .. }) | None => {}
@@ -226,11 +232,15 @@ impl SessionState {
 }
 
 fn ack(seed: &Seed, directory: &Directory) -> Ack {
+    ack_at(seed, seed.position, directory)
+}
+
+fn ack_at(seed: &Seed, position: Option<Position>, directory: &Directory) -> Ack {
     Ack {
         channel: directory.name(seed.ch),
         ch: seed.ch,
-        epoch: seed.position.map(|position| position.epoch),
-        seq: seed.position.map(|position| position.seq),
+        epoch: position.map(|position| position.epoch),
+        seq: position.map(|position| position.seq),
         resumed: seed.resumed,
     }
 }

@@ -91,7 +91,7 @@ impl Desk {
         };
         let session = SessionKey { slot: 0, generation: 1 };
         let seeds = Seeds { session, token, seeds: items.iter().map(seed).collect() };
-        let Some((reply, joins)) = self.state.seeded(&seeds, &self.directory) else {
+        let Some((reply, joins)) = self.state.seeded(&seeds, &self.directory, |_| None) else {
             return (None, Vec::new());
         };
         let joined: Vec<u32> = joins.iter().map(|seed| seed.ch).collect();
@@ -259,7 +259,7 @@ fn a_refused_seed_gives_the_channel_back() {
     let session = SessionKey { slot: 0, generation: 1 };
     let seeds = vec![Err((items[0].ch, Code::PositionUnknown))];
     let seeds = Seeds { session, token, seeds };
-    let (reply, joins) = desk.state.seeded(&seeds, &desk.directory).unwrap();
+    let (reply, joins) = desk.state.seeded(&seeds, &desk.directory, |_| None).unwrap();
     assert!(joins.is_empty() && desk.state.held.len() == 0);
     match reply {
         Some(Reply::Subscribed { errors, .. }) => {

@@ -1,13 +1,16 @@
 //! What the tail says, taken strictly in order: batches that wait together are flushed together,
 //! anything else only after the batches before it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use fantail_model::Position;
 use fantail_wire::client::Reply;
+use tokio::sync::mpsc;
 
 use super::Shard;
-use super::intake::Intake;
-use super::socket::End;
+use super::log::Log;
+use super::socket::{End, Session};
 use crate::group::Batch;
 use crate::limits;
 use crate::link::{Missed, ToShard, ToTail};
@@ -15,7 +18,11 @@ use crate::seed::{Part, Seed, Seeds};
 use crate::session::subscriptions::Phase;
 
 impl Shard {
-    pub(super) async fn take_mail(&mut self, first: ToShard, intake: &mut Intake) {
+    pub(super) async fn take_mail(
+        &mut self,
+        first: ToShard,
+        mailbox: &mut mpsc::Receiver<ToShard>,
+    ) {
         let mut batches: Vec<Arc<Batch>> = Vec::new();
         let mut message = Some(first);
         // Bounded by messages, not batches: seeds between batches must not make the turn endless.
@@ -24,7 +31,7 @@ impl Shard {
             match mail {
                 ToShard::Batch(batch) => batches.push(batch),
                 other => {
-                    self.flush_waiting(&mut batches, intake).await;
+                    self.flush_waiting(&mut batches).await;
                     self.take_other(other);
                 }
             }
@@ -32,32 +39,15 @@ impl Shard {
             if left == 0 {
                 break;
             }
-            message = intake.mail.try_next();
+            message = mailbox.try_recv().ok();
         }
-        self.flush_waiting(&mut batches, intake).await;
+        self.flush_waiting(&mut batches).await;
     }
 
-    async fn flush_waiting(&mut self, batches: &mut Vec<Arc<Batch>>, intake: &mut Intake) {
+    async fn flush_waiting(&mut self, batches: &mut Vec<Arc<Batch>>) {
         if !batches.is_empty() {
-            self.flush(batches, intake).await;
+            self.flush(batches).await;
             batches.clear();
-        }
-    }
-
-    /// Between two chunks of a flush, so that newcomers don't wait for ten thousand others: sockets
-    /// that arrive, and starts that stand before the tail's next batch. What the running flush still
-    /// owes a socket was published before its start, and goes first.
-    pub(super) fn serve_newcomers(&mut self, intake: &mut Intake) {
-        self.open_arrivals(intake);
-        for _ in 0..limits::SEEDS_PER_CHUNK {
-            match intake.mail.try_next() {
-                Some(ToShard::Seeds(seeds)) => {
-                    self.flush_session(seeds.session.slot);
-                    self.take_seeds(&seeds);
-                }
-                Some(other) => return intake.mail.hold(other),
-                None => return,
-            }
         }
     }
 
@@ -111,7 +101,10 @@ impl Shard {
             self.desert_unwanted(seeds);
             return;
         };
-        let Some((reply, joins)) = session.state.seeded(seeds, &self.directory) else { return };
+        let reached = place_behind(&self.log, session, seeds);
+        let reached = |ch| reached.get(&ch).copied();
+        let seeded = session.state.seeded(seeds, &self.directory, reached);
+        let Some((reply, joins)) = seeded else { return };
         let since = self.log.next();
         if let Some(reply) = reply {
             let reply = self.encoder.reply(session.kind.encoding, &reply);
@@ -200,4 +193,27 @@ impl Shard {
         self.unsent.push_back(request);
         self.send_requests();
     }
+}
+
+/// Where a session that is behind stands in each channel it is still due something of: a repeated
+/// subscription is acknowledged with that, and what follows continues it.
+fn place_behind(log: &Log, session: &Session, seeds: &Seeds) -> HashMap<u32, Position> {
+    let mut places = HashMap::new();
+    let Some((cursor, _)) = session.behind else { return places };
+    let is_live = |ch| {
+        let held = session.state.held.get(ch);
+        held.is_some_and(|held| matches!(held.phase, Phase::Live { .. }))
+    };
+    if !seeds.seeds.iter().flatten().any(|seed| is_live(seed.ch)) {
+        return places;
+    }
+    for number in cursor..log.next() {
+        let Some(batch) = log.get(number) else { continue };
+        for group in &batch.groups {
+            if session.state.held.is_due(group.info.ch, number) {
+                places.entry(group.info.ch).or_insert_with(|| group.before());
+            }
+        }
+    }
+    places
 }

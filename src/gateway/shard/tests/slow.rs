@@ -117,3 +117,37 @@ fn a_reader_of_trades_that_stops_is_told_4409_and_others_read_on() {
     rig.publish(vec![(ch, vec![trade(1, 5_001)])]);
     assert!(matches!(healthy.next(), Seen::Message(ServerMessage::Data(_))));
 }
+
+#[test]
+fn a_repeated_subscription_of_a_reader_that_is_behind_tells_its_own_place() {
+    let mut rig = Rig::new();
+    let ch = rig.open(TRADES);
+    let mut client = rig.client_with(JSON, Some(BUFFER), crate::testing::identity());
+    client.subscribe(&[TRADES]);
+    rig.answer_next();
+    let published = 3_000;
+    for seq in 1..=published {
+        rig.publish(vec![(ch, vec![trade(1, seq)])]);
+    }
+    rig.until("is behind", |all| all.sessions.iter().any(|one| one.behind_batches > 0));
+    client.subscribe(&[TRADES]);
+    rig.answer_next();
+    rig.until("has it queued", |all| all.sessions.iter().any(|one| one.queued_reply_bytes > 0));
+    let (mut last, mut acks) = (0, Vec::new());
+    while last < published {
+        match client.message() {
+            ServerMessage::Reply(Reply::Subscribed { channels, .. }) => {
+                // The first was told before anything was published.
+                let told = channels[0].seq.unwrap_or(0);
+                assert_eq!(told, last, "what follows continues the acknowledgement");
+                acks.push(told);
+            }
+            ServerMessage::Data(data) => {
+                assert_eq!(data.event.prev, last);
+                last = data.event.position.seq;
+            }
+            _ => {}
+        }
+    }
+    assert!(acks.len() == 2 && acks[1] > 0 && acks[1] < published, "{acks:?}");
+}
