@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use fantail_model::Position;
 use fantail_wire::client::Reply;
-use tokio::sync::mpsc;
 
 use super::Shard;
+use super::intake::Intake;
 use super::log::Log;
 use super::socket::{End, Session};
 use crate::group::Batch;
@@ -18,11 +18,7 @@ use crate::seed::{Part, Seed, Seeds};
 use crate::session::subscriptions::Phase;
 
 impl Shard {
-    pub(super) async fn take_mail(
-        &mut self,
-        first: ToShard,
-        mailbox: &mut mpsc::Receiver<ToShard>,
-    ) {
+    pub(super) async fn take_mail(&mut self, first: ToShard, intake: &mut Intake) {
         let mut batches: Vec<Arc<Batch>> = Vec::new();
         let mut message = Some(first);
         // Bounded by messages, not batches: seeds between batches must not make the turn endless.
@@ -31,7 +27,7 @@ impl Shard {
             match mail {
                 ToShard::Batch(batch) => batches.push(batch),
                 other => {
-                    self.flush_waiting(&mut batches).await;
+                    self.flush_waiting(&mut batches, intake).await;
                     self.take_other(other);
                 }
             }
@@ -39,15 +35,32 @@ impl Shard {
             if left == 0 {
                 break;
             }
-            message = mailbox.try_recv().ok();
+            message = intake.mail.try_next();
         }
-        self.flush_waiting(&mut batches).await;
+        self.flush_waiting(&mut batches, intake).await;
     }
 
-    async fn flush_waiting(&mut self, batches: &mut Vec<Arc<Batch>>) {
+    async fn flush_waiting(&mut self, batches: &mut Vec<Arc<Batch>>, intake: &mut Intake) {
         if !batches.is_empty() {
-            self.flush(batches).await;
+            self.flush(batches, intake).await;
             batches.clear();
+        }
+    }
+
+    /// Between two chunks of a flush, so that newcomers don't wait for ten thousand others: sockets
+    /// that arrive, and starts that stand before the tail's next batch. What the running flush still
+    /// owes a socket was published before its start, and goes first.
+    pub(super) fn serve_newcomers(&mut self, intake: &mut Intake) {
+        self.open_arrivals(intake);
+        for _ in 0..limits::SEEDS_PER_CHUNK {
+            match intake.mail.try_next() {
+                Some(ToShard::Seeds(seeds)) => {
+                    self.flush_session(seeds.session.slot);
+                    self.take_seeds(&seeds);
+                }
+                Some(other) => return intake.mail.hold(other),
+                None => return,
+            }
         }
     }
 
