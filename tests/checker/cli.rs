@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::chaos::{self, Run};
 use crate::check::Verdict;
-use crate::cluster::{Cluster, Settings, repository};
+use crate::cluster::{Cluster, Settings, guarded, repository};
 use crate::dump::DumpWriter;
 use crate::kafka;
 
@@ -146,7 +146,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let lasting = lasting(args.minutes, args.faults);
             let (faults, clients) = (args.faults, args.clients);
             let run = Run { settings, seed, faults, lasting, clients };
-            Ok(told(&chaos::run(&run).await?))
+            Ok(told(&guarded(&run.settings, chaos::run(&run)).await?))
         }
         Command::Plan(args) => {
             let plan = chaos::plan(args.seed, args.faults, lasting(args.minutes, args.faults));
@@ -177,7 +177,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn cluster(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let cluster = Cluster::start(settings).await?;
+    let cluster = guarded(settings, Cluster::start(settings)).await?;
     println!("brokers   {}", cluster.brokers.addresses);
     for node in cluster.workers.iter() {
         println!(

@@ -11,7 +11,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use crate::client::{Heads, Identity, ORDERS_LEN, Order, Progress, Wires, run};
 use crate::clock::Clock;
@@ -94,13 +94,12 @@ impl Crowd {
 
     /// Waits until the condition holds, but not longer than `most`; says whether it does.
     pub(crate) async fn until(&self, most: Duration, holds: impl Fn(Standing) -> bool) -> bool {
-        let end = Instant::now() + most;
         let wait = async {
             while !holds(self.standing()) {
                 sleep(LOOK).await;
             }
         };
-        timeout_at(end, wait).await.is_ok()
+        timeout(most, wait).await.is_ok()
     }
 
     /// Tells everybody where the channels end.

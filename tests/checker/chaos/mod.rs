@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::check::{Checker, Verdict};
 use crate::clock::Clock;
@@ -71,7 +71,7 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<Verdict> {
         clients: crowd.orders(),
         log,
     });
-    let outcome = story(&arena, &crowd, plan, &dir).await;
+    let outcome = story(&arena, &crowd, plan, (&dir, clock)).await;
     let ended = crowd.end().await;
     tap.signal(Signal::Int).await?;
     let tapped = tap.exit().await.is_some_and(|status| status.success());
@@ -99,13 +99,13 @@ async fn story(
     arena: &Arc<Arena>,
     crowd: &Crowd,
     plan: Vec<plan::Planned>,
-    dir: &Path,
+    (dir, clock): (&Path, Clock),
 ) -> anyhow::Result<()> {
     if !crowd.until(LIVE, |now| now.live == now.clients).await {
         anyhow::bail!("the clients are not served: {:?}", crowd.standing());
     }
     sleep(CALM).await;
-    let raging = rage(Arc::clone(arena), plan);
+    let raging = rage(Arc::clone(arena), plan, clock);
     tokio::pin!(raging);
     let mut ticks = interval(TELL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -121,15 +121,15 @@ async fn story(
     for worker in arena.workers.lock().await.iter_mut() {
         worker.process.end().await;
     }
-    let quiet = Instant::now();
+    let quiet = clock.elapsed();
     let truth = dumped(arena, dir).await?;
     let heads = truth.heads();
     crowd.tell_heads(Arc::new(move |name| heads.get(name).copied()));
-    let left = LEVEL.saturating_sub(quiet.elapsed()).max(Duration::from_secs(2));
+    let left = LEVEL.saturating_sub(clock.elapsed() - quiet).max(Duration::from_secs(2));
     crowd.until(left, |now| now.level == now.clients).await;
     eprintln!(
         "{:.1} s after the last record: {:?}",
-        quiet.elapsed().as_secs_f64(),
+        (clock.elapsed() - quiet).as_secs_f64(),
         crowd.standing()
     );
     raged

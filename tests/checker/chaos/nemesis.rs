@@ -10,11 +10,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::faultlog::FaultLog;
 use super::plan::{Kind, Planned};
 use crate::client::Order;
+use crate::clock::Clock;
 use crate::cluster::{Brokers, Node, Signal};
 use crate::kafka;
 
@@ -36,11 +37,16 @@ pub(crate) struct Arena {
 ///
 /// # Errors
 /// A process that did not come back: the cluster is broken, not the promise.
-pub(crate) async fn rage(arena: Arc<Arena>, plan: Vec<Planned>) -> anyhow::Result<()> {
-    let start = Instant::now();
+pub(crate) async fn rage(
+    arena: Arc<Arena>,
+    plan: Vec<Planned>,
+    clock: Clock,
+) -> anyhow::Result<()> {
+    let start = clock.elapsed();
     let mut faults = JoinSet::new();
     for (number, planned) in (1..).zip(plan) {
-        sleep_until(start + Duration::from_millis(planned.at_ms)).await;
+        let due = start + Duration::from_millis(planned.at_ms);
+        sleep(due.saturating_sub(clock.elapsed())).await;
         let arena = Arc::clone(&arena);
         faults.spawn(async move {
             let fault = Fault { arena: &arena, number, planned };

@@ -17,9 +17,14 @@ pub(crate) struct Brokers {
 }
 
 impl Brokers {
-    pub(super) async fn start(settings: &Settings) -> anyhow::Result<Self> {
+    /// The brokers of these settings, running or not.
+    pub(crate) fn of(settings: &Settings) -> Self {
         let (script, port) = (settings.brokers_script.clone(), settings.kafka_port);
-        let mut brokers = Self { script, port, addresses: String::new() };
+        Self { script, port, addresses: String::new() }
+    }
+
+    pub(super) async fn start(settings: &Settings) -> anyhow::Result<Self> {
+        let mut brokers = Self::of(settings);
         brokers.tell(&["start", "3"]).await?;
         let addresses = brokers.tell(&["brokers"]).await?;
         brokers.addresses = addresses.trim().to_owned();

@@ -60,60 +60,32 @@ struct Announced {
 }
 
 impl Cluster {
-    /// Starts everything, in order, and waits until every gateway listens.
+    /// Starts everything, in order, and waits until every gateway listens. On an error, or when it
+    /// is dropped half way, the nodes end with it and the brokers are left to [`guarded`].
     pub(crate) async fn start(settings: &Settings) -> anyhow::Result<Self> {
         clear(&settings.dir).context("the run's folder")?;
         eprintln!("starting three brokers …");
         let brokers = Brokers::start(settings).await?;
-        match Self::beside(settings, brokers).await {
-            Ok(cluster) => Ok(cluster),
-            Err((brokers, error)) => {
-                let _ = brokers.stop().await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Everything but the brokers, which are handed back if something doesn't start.
-    async fn beside(
-        settings: &Settings,
-        brokers: Brokers,
-    ) -> Result<Self, (Brokers, anyhow::Error)> {
         let file = settings.dir.join("fantail.toml");
-        let started = async {
-            std::fs::write(&file, settings.toml(&brokers.addresses))?;
-            eprintln!("starting venues, workers and gateways …");
-            let (venues, orders, announced) = play_venues(settings).await?;
-            create_topics(&settings.fantail, &file, &announced.set).await?;
-            let mut workers = Vec::new();
-            for number in 1..=settings.workers {
-                let name = format!("ingest-{number}");
-                workers.push(node(settings, &file, &name, "ingest", &announced.set)?);
-            }
-            let mut gateways = Vec::new();
-            for number in 1..=settings.gateways {
-                let name = format!("gw-{number}");
-                gateways.push(node(settings, &file, &name, "gateway", &announced.set)?);
-            }
-            for node in &mut gateways {
-                node.listening().await?;
-            }
-            let of = |venue: &str, symbols: Vec<String>| {
-                symbols
-                    .into_iter()
-                    .map(move |symbol| (venue.to_owned(), symbol))
-                    .collect::<Vec<_>>()
-            };
-            let mut symbols = of("binance", announced.binance);
-            symbols.extend(of("coinbase", announced.coinbase));
-            anyhow::Ok((gateways, workers, venues, orders, symbols))
+        std::fs::write(&file, settings.toml(&brokers.addresses))?;
+        eprintln!("starting venues, workers and gateways …");
+        let (venues, orders, announced) = play_venues(settings).await?;
+        create_topics(&settings.fantail, &file, &announced.set).await?;
+        let start = |number: u16, name: &str, role: &str| {
+            node(settings, &file, &format!("{name}-{number}"), role, &announced.set)
         };
-        match started.await {
-            Ok((gateways, workers, venues, orders, symbols)) => {
-                Ok(Self { brokers, gateways, workers, venues, orders, symbols })
-            }
-            Err(error) => Err((brokers, error)),
+        let workers = (1..=settings.workers).map(|number| start(number, "ingest", "ingest"));
+        let workers = workers.collect::<anyhow::Result<Vec<_>>>()?;
+        let gateways = (1..=settings.gateways).map(|number| start(number, "gw", "gateway"));
+        let mut gateways = gateways.collect::<anyhow::Result<Vec<_>>>()?;
+        for node in &mut gateways {
+            node.listening().await?;
         }
+        let named = |venue: &str, symbol: String| (venue.to_owned(), symbol);
+        let binance = announced.binance.into_iter().map(|symbol| named("binance", symbol));
+        let coinbase = announced.coinbase.into_iter().map(|symbol| named("coinbase", symbol));
+        let symbols = binance.chain(coinbase).collect();
+        Ok(Self { brokers, gateways, workers, venues, orders, symbols })
     }
 
     /// Ends everything this run started.
@@ -176,6 +148,25 @@ fn node(
     // A worker has no public listener; its admin port shows that it is up.
     let addr = if role == "gateway" { addr } else { admin };
     Ok(Node { name: name.to_owned(), addr, process })
+}
+
+/// Does something with a cluster. Whatever becomes of it, also at a Ctrl-C, no broker stays behind:
+/// they are no children of ours and would live on.
+///
+/// # Errors
+/// Those of the work, or that it was interrupted.
+pub(crate) async fn guarded<T>(
+    settings: &Settings,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    if outcome.is_err() {
+        let _ = Brokers::of(settings).stop().await;
+    }
+    outcome
 }
 
 /// Symbols too say how many partitions there are: workers share them.

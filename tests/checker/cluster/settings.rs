@@ -38,6 +38,7 @@ connections_per_ip = 20000
 
 [gateway]
 heartbeat = "{heartbeat}"
+drain = "4s"
 shards = 1
 ring_bytes = "32MiB"
 
