@@ -27,7 +27,7 @@ use crate::kafka;
 use crate::truth::Truth;
 use crowd::Crowd;
 use faultlog::FaultLog;
-use nemesis::{Arena, rage};
+use nemesis::{Arena, rage, supervise};
 pub(crate) use plan::plan;
 
 /// How long the crowd may take to be live: at the start, and after the last fault.
@@ -36,6 +36,8 @@ const LIVE: Duration = Duration::from_secs(60);
 const CALM: Duration = Duration::from_secs(3);
 /// How long a client may take to have everything, once nothing is written any more.
 const LEVEL: Duration = Duration::from_secs(10);
+/// How often processes are looked after.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often progress is told.
 const TELL: Duration = Duration::from_secs(10);
 
@@ -101,18 +103,27 @@ async fn story(
     plan: Vec<plan::Planned>,
     (dir, clock): (&Path, Clock),
 ) -> anyhow::Result<()> {
-    if !crowd.until(LIVE, |now| now.live == now.clients).await {
-        anyhow::bail!("the clients are not served: {:?}", crowd.standing());
-    }
-    sleep(CALM).await;
-    let raging = rage(Arc::clone(arena), plan, clock);
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let raging = async {
+        if !crowd.until(LIVE, |now| now.live == now.clients).await {
+            anyhow::bail!("the clients are not served: {:?}", crowd.standing());
+        }
+        sleep(CALM).await;
+        rage(Arc::clone(arena), plan, clock).await
+    };
     tokio::pin!(raging);
-    let mut ticks = interval(TELL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = clock.elapsed();
     let raged = loop {
         tokio::select! {
             outcome = &mut raging => break outcome,
-            _ = ticks.tick() => eprintln!("           {:?}", crowd.standing()),
+            _ = looks.tick() => {
+                supervise(arena);
+                if clock.elapsed() - told > TELL {
+                    told = clock.elapsed();
+                    eprintln!("           {:?}", crowd.standing());
+                }
+            }
         }
     };
     sleep(CALM).await;

@@ -64,6 +64,28 @@ pub(crate) async fn rage(
     outcome
 }
 
+/// Starts again what ended by itself, as any supervisor would; nothing that a fault holds.
+pub(crate) fn supervise(arena: &Arena) {
+    for gateway in &arena.gateways {
+        if let Ok(mut node) = gateway.try_lock() {
+            revive(arena, &mut node);
+        }
+    }
+    if let Ok(mut workers) = arena.workers.try_lock() {
+        workers.iter_mut().for_each(|worker| revive(arena, worker));
+    }
+}
+
+fn revive(arena: &Arena, node: &mut Node) {
+    if node.process.has_ended() {
+        let outcome = node.process.again();
+        let failed = outcome.err().map(|error| format!(", and can't be started: {error}"));
+        let text = format!("{} ended by itself{}", node.name, failed.unwrap_or_default());
+        // No fault of the plan.
+        arena.log.tell(0, "Ended", "note", &text);
+    }
+}
+
 struct Fault<'a> {
     arena: &'a Arena,
     number: u32,
