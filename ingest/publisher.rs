@@ -39,6 +39,8 @@ struct Route {
     last: Option<Event>,
     /// The latest word on its feed inside it; `None` as long as nothing ever went wrong.
     state: Option<Event>,
+    /// The last ticker or candle while standing by: told at the promotion.
+    held: Option<Draft>,
 }
 
 /// A feed's outlet to the bus.
@@ -92,7 +94,8 @@ impl Publisher {
         let key = Bytes::copy_from_slice(record::key(&name).as_bytes());
         let partition = self.partition(&topic, &key);
         let (kind, broken, last, state) = (channel.kind, false, None, None);
-        self.routes.push(Route { name, kind, topic, key, partition, broken, last, state });
+        let held = None;
+        self.routes.push(Route { name, kind, topic, key, partition, broken, last, state, held });
         self.sequencer.open()
     }
 
@@ -105,6 +108,15 @@ impl Publisher {
     pub(crate) fn promote(&mut self, epoch: u64) {
         self.is_standby = false;
         self.sequencer.restart(epoch);
+    }
+
+    /// Tells the last tickers and candles heard while standing by: a quiet channel has its value.
+    pub(crate) fn tell_held(&mut self) {
+        for slot in 0..self.routes.len() {
+            if let Some(draft) = self.routes.get_mut(slot).and_then(|route| route.held.take()) {
+                self.send_event(SlotId(slot), draft);
+            }
+        }
     }
 
     pub(crate) fn is_standby(&self) -> bool {
@@ -224,6 +236,11 @@ impl Publisher {
 
     fn send_event(&mut self, slot: SlotId, draft: Draft) -> bool {
         if self.is_standby {
+            if let Some(route) = self.routes.get_mut(slot.0)
+                && matches!(draft.body, Body::Ticker(_) | Body::Candle(_))
+            {
+                route.held = Some(draft);
+            }
             return true;
         }
         let place = self.sequencer.peek(slot);

@@ -48,6 +48,7 @@ impl Feed {
                 market.promoted(last, outlet);
             });
         }
+        self.publisher.tell_held();
         self.settle_venue();
     }
 }

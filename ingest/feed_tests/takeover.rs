@@ -1,5 +1,7 @@
 //! Two workers on one bus: the work is shared, and who is left takes over what another left.
 
+use fantail_model::Body;
+
 use super::harness::{Harness, Ledger};
 use crate::RawVenue;
 use crate::simulator::{SeededConfig, Source};
@@ -90,4 +92,7 @@ async fn a_standby_is_silent_until_it_continues_without_a_missing_trade() {
     assert_eq!(ledger.gaps(book), ["owner_change"]);
     let after = ledger.of(book).iter().rev().find(|event| event.position.seq == 2).unwrap();
     assert!(after.reset, "the book follows the gap at once: {after:?}");
+    let candle = ledger.of("candle:binance:BTC-USDT:1m").iter().rev();
+    let candle = candle.clone().find(|event| event.position.seq == 2).unwrap();
+    assert!(matches!(candle.body, Body::Candle(_)), "a quiet channel has its value: {candle:?}");
 }
