@@ -222,10 +222,19 @@ fn clear(dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A port nobody has, by asking for one and giving it back.
+/// Below the ports that kernels give to outgoing connections: a node that is started again must find
+/// its own still free, however many clients there are.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// Ports tried before it is said that none is free.
+const PORTS_TRIED_MAX: usize = 200;
+
+/// A port nobody has, by binding it and giving it back.
 fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
-    Ok(listener.local_addr()?)
+    let free = (0..PORTS_TRIED_MAX).find_map(|_| {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, rand::random_range(PORTS)));
+        TcpListener::bind(addr).is_ok().then_some(addr)
+    });
+    free.context("a free port between 20000 and 32000")
 }
 
 /// The repository, as it lay when this was built.
