@@ -92,7 +92,7 @@ impl Gateway {
         let variants = Variants::new(config.intervals.clone());
         let frames = Arc::new(FramesMade::default());
         let tail_metrics = Arc::new(TailMetrics::new());
-        let setups = (0..config.shards).map(|number| ShardSetup {
+        let setup = |number| ShardSetup {
             number,
             config: config.sessions.clone(),
             variants: variants.clone(),
@@ -102,21 +102,20 @@ impl Gateway {
             closes: with.closes.clone(),
             frames: Arc::clone(&frames),
             metrics: Arc::new(ShardMetrics::default()),
-        });
-        let setups: Vec<ShardSetup> = setups.collect();
+        };
+        let setups: Vec<ShardSetup> = (0..config.shards).map(setup).collect();
         let shards: Vec<_> = setups.iter().map(|setup| Arc::clone(&setup.metrics)).collect();
         let (tail, made) = (Arc::clone(&tail_metrics), Arc::clone(&frames));
         let bounded = (Arc::clone(&connections), config.sessions.clone());
         metrics::register(&with.metrics, tail, shards.clone(), made, bounded);
 
-        let rest = RestState {
+        let router = rest::router(RestState {
             queries,
             authenticator: Arc::clone(&authenticator),
             clock: with.clock.clone(),
             limits: config.sessions.limits,
             node: config.sessions.node.clone(),
-        };
-        let router = rest::router(rest);
+        });
         let mut mailboxes = Vec::with_capacity(config.shards);
         let mut reports = Vec::with_capacity(config.shards);
         for (setup, listener) in setups.into_iter().zip(listeners) {
