@@ -27,14 +27,15 @@ pub(crate) fn start_derived(
     past: Option<&Past>,
     now: Micros,
 ) -> Start {
-    let of_derived = |seed: Seed| Seed { ch: derived.info.ch, ..seed };
+    let ch = derived.info.ch;
+    let of_derived = |seed: Seed| Seed { ch, ..seed };
     let head = parent.position();
     if want.repeat {
         return Start::Seed(of_derived(seed(parent, head, false, Vec::new())));
     }
     let Some(from) = want.from else {
         let parts = derived_states(parent, derived, want.reset, now);
-        return Start::Seed(Seed { ch: derived.info.ch, ..seed(parent, head, false, parts) });
+        return Start::Seed(of_derived(seed(parent, head, false, parts)));
     };
     let from_position = Position::new(from.epoch, from.seq);
     let Some(head) = head else { return Start::Ahead };
@@ -42,7 +43,11 @@ pub(crate) fn start_derived(
     match replay(parent, from_position, past) {
         Replay::Ahead => Start::Ahead,
         Replay::Foreign => Start::Foreign,
-        _ if state_only => Start::Seed(missing(parent, derived, &from, head, None, now)),
+        // What it missed is not missing: this channel promises the latest state, and tells it.
+        _ if state_only => {
+            let parts = derived_states(parent, derived, true, now);
+            Start::Seed(of_derived(seed(parent, Some(head), false, parts)))
+        }
         Replay::Older => Start::Older,
         Replay::Whole(missed) => {
             let merged = (!missed.is_empty())

@@ -160,7 +160,8 @@ fn a_conflated_last_value_resumes_with_what_was_missed() {
     let mut store = Store::new(1, variants.clone());
     let info = store.open(interval.base()).unwrap();
     let parent = store.channel_mut(info.ch).unwrap();
-    let bbo = |seq| event(1, seq, Body::Bbo(Bbo { bid: None, ask: None }));
+    let value = || Body::Bbo(Bbo { bid: None, ask: None });
+    let bbo = |seq| event(1, seq, value());
     for seqs in [1..=5, 6..=6, 7..=8] {
         cycle(parent, seqs.map(bbo).collect(), 100_000);
     }
@@ -176,6 +177,13 @@ fn a_conflated_last_value_resumes_with_what_was_missed() {
     assert_eq!(resumed(5), (Some(5), Some(8)), "several groups, as one message");
     assert_eq!(resumed(6), (Some(6), Some(8)), "one group, as it is");
     assert_eq!(resumed(8), (None, None), "nothing was missed");
+    // A new owner: what the old epoch still had is replaced by the state, and no gap is told.
+    cycle(store.channel_mut(info.ch).unwrap(), vec![event(2, 1, value())], 100_000);
+    let item = crate::link::WantItem { ch, ..want(Some((1, 6)), None) };
+    let Some(Start::Seed(seed)) = store.start(&item, None, 1, NOW) else { panic!("no seed") };
+    assert_eq!((super::gaps(&seed), seed.position), (vec![], Some(Position::new(2, 1))));
+    let Part::Snapshot(state) = &seed.parts[0] else { panic!("{:?}", seed.parts) };
+    assert!(matches!(&state.body, SnapshotBody::Last(last) if last.reset));
 }
 
 #[test]
