@@ -197,6 +197,8 @@ impl SessionState {
     ) -> Option<(Option<Reply>, Vec<&'a Seed>)> {
         let at = self.waiting.iter().position(|waiting| waiting.token == seeds.token)?;
         let Waiting { id, mut errors, silent, .. } = self.waiting.remove(at);
+        // Most sessions wait once in their life: nothing is kept for it.
+        self.waiting.shrink_to_fit();
         let (mut channels, mut joins) = (Vec::new(), Vec::new());
         for seed in &seeds.seeds {
             match seed {

@@ -38,6 +38,10 @@ impl Subscriptions {
     /// Adds a channel that is not held.
     pub(crate) fn add(&mut self, subscription: Subscription) {
         if let Err(at) = self.place(subscription.ch) {
+            if self.0.is_empty() {
+                // Many sessions hold one channel; a vector would begin with room for four.
+                self.0.reserve_exact(1);
+            }
             self.0.insert(at, subscription);
         }
     }
