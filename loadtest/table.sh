@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# The rows of RESULTS.md, measured again: `bash loadtest/table.sh [ROW…]`, all of them without names.
+#
+# Wants a release build of fantail and fantail-loadtest, two cores with nothing else on them (server on
+# core 0, load on core 1), `ulimit -n 20000`, taskset and ss. All rows take about an hour. What each row
+# prints goes to target/table/ROW.log, every figure of every pair to target/table/pairs.jsonl.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bin="${FANTAIL_BIN:-target/release}"
+out="${FANTAIL_TABLE:-target/table}"
+pairs="${PAIRS:-15}"
+seconds="${SECONDS_EACH:-4}"
+plans=loadtest/plans
+mkdir -p "$out"
+ulimit -n 20000
+
+compare() { # PLAN [ARGUMENT…]
+  "$bin/fantail-loadtest" compare "$plans/$1.toml" --fantail "$bin/fantail" --pairs "$pairs" \
+    --seconds "$seconds" --log "$out/pairs.jsonl" "${@:2}"
+}
+
+# Starts a server and says in $pid, $ws and $admin where it is; its fan-out alone has core 0.
+serve() { # ARGUMENT…
+  exec {server}< <(exec taskset -c 0 "$bin/fantail" "$@" --listen 127.0.0.1:0 --json --set gateway.shards=1)
+  pid=$!
+  local said task
+  read -r said <&"$server"
+  ws=$(sed -E 's/.*"ws":"([^"]*)".*/\1/' <<<"$said")
+  admin=$(sed -E 's/.*"admin":"([^"]*)".*/\1/' <<<"$said")
+  for task in /proc/"$pid"/task/*; do
+    case $(<"$task/comm") in
+      shard-* | tail) ;;
+      *) taskset -pc 1 "${task##*/}" >/dev/null ;;
+    esac
+  done
+}
+
+gone() {
+  kill "$pid"
+  wait "$pid" 2>/dev/null || true
+  exec {server}<&-
+}
+
+load() { taskset -c 1 "$bin/fantail-loadtest" "$@" || echo "exit code $?"; }
+# The same, ahead of whatever else wants the core: it measures how long others let it wait.
+knock() { nice -n "${KNOCK_NICE:--10}" taskset -c 1 "$bin/fantail-loadtest" knock --target "$ws" "$@"; }
+market() { printf '%s ' demo --calm --symbols 1 --trades-per-s "$1" --book-updates-per-s "$1" --burst "$2"; }
+
+# 1,000 sockets of one channel at a rate that is too high: what arrives, and are newcomers served?
+overload() { # KIND RATE
+  local plan="$out/overload-$1.toml"
+  printf 'name = "1,000 × %s, %s/s offered"\nserver = ["demo"]\nreconnect = true\n' "$1" "$2" >"$plan"
+  printf '[[group]]\nsockets = 1000\nchannels = ["%s:binance:BTC-USDT"]\n' "$1" >>"$plan"
+  # shellcheck disable=SC2046
+  serve $(market "$2" "$(($2 / 100))")
+  load plan "$plan" --target "$ws" --pid "$pid" --admin "$admin" --duration 20 &
+  local swarm=$!
+  # The swarm has arrived and its backlog stands.
+  read -rt 12 <&"$server" || true
+  knock --duration 8 --every-ms 100 || echo "newcomers are not served"
+  wait "$swarm"
+  gone
+}
+
+row() {
+  case $1 in
+    1000x100) compare fan-out-1000x100 --goal 1.05 ;;
+    1000x400) compare fan-out-1000x400 --goal 1.05 ;;
+    10000x20) compare fan-out-10000x20 --goal 1.05 ;;
+    burst-4 | burst-16) compare "$1" --goal 1.10 ;;
+    1000x3000) compare fan-out-1000x3000 ;;
+    io-uring) compare fan-out-1000x400 --contest io-uring --goal 0.98 ;;
+    shards) compare fan-out-1000x100 --contest shards --goal 1.05 ;;
+    deflate) compare deflate --contest deflate --goal 1.10 ;;
+    slow) compare slow-tenth --contest slow --goal 1.10 ;;
+    capacity)
+      "$bin/fantail-loadtest" capacity "$plans/fan-out-1000x3000.toml" --fantail "$bin/fantail"
+      ;;
+    knock)
+      # shellcheck disable=SC2046
+      serve $(market 20 1)
+      load plan "$plans/fan-out-10000x20.toml" --target "$ws" --pid "$pid" --duration 15 &
+      local swarm=$!
+      read -rt 12 <&"$server" || true
+      knock --duration 10 --every-ms 37
+      wait "$swarm"
+      gone
+      ;;
+    overload-bbo) overload bbo "${OVERLOAD:-8000}" ;;
+    overload-trade) overload trade "${OVERLOAD:-8000}" ;;
+    idle-19k)
+      # shellcheck disable=SC2046
+      serve $(market 0.01 1)
+      load plan "$plans/idle-19k.toml" --target "$ws" --pid "$pid"
+      gone
+      ;;
+    idle-45k)
+      local swarms=() servers=()
+      for _ in 1 2 3; do
+        # shellcheck disable=SC2046
+        serve $(market 0.01 1)
+        servers+=("$pid")
+        load idle 15000 --target "$ws" --pid "$pid" &
+        swarms+=($!)
+      done
+      wait "${swarms[@]}"
+      kill "${servers[@]}"
+      ;;
+    churn)
+      # shellcheck disable=SC2046
+      serve $(market 0.01 1)
+      load churn --target "$ws" --pid "$pid" --cycles "${CYCLES:-1000000}"
+      gone
+      ;;
+    *)
+      echo "no row $1" >&2
+      return 1
+      ;;
+  esac
+}
+
+rows=("$@")
+if ((${#rows[@]} == 0)); then
+  rows=(1000x100 1000x400 10000x20 burst-4 burst-16 1000x3000 io-uring shards deflate slow capacity
+    knock overload-bbo overload-trade idle-19k idle-45k churn)
+fi
+for name in "${rows[@]}"; do
+  printf '== %s, %s, load %s\n' "$name" "$(date -u +%FT%TZ)" "$(cut -d' ' -f1 /proc/loadavg)"
+  row "$name" 2>&1 | tee "$out/$name.log"
+done
