@@ -72,6 +72,12 @@ impl Event<'_> {
             .number_option(3, vseq);
         self.body.print(print).finish()
     }
+
+    /// The fingerprint of its value alone. A merged message carries the last value with the newest
+    /// venue time there was, which may be an earlier event's: some events have none.
+    pub(crate) fn value_hash(&self) -> u64 {
+        self.body.print(Fingerprint::new(self.body.name())).finish()
+    }
 }
 
 impl Body<'_> {

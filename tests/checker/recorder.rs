@@ -248,7 +248,7 @@ impl<W: Write> Recorder<W> {
         }
         let hash = event.hash();
         let entry = if message.snapshot {
-            let (state, shown) = channel.state_shown(&event, hash);
+            let (state, shown) = channel.state_shown(&event);
             let (channel, place) = (number as u32, Some(place));
             Entry::Snapshot { channel, place, state, shown, reset: event.reset, at }
         } else {
@@ -318,10 +318,10 @@ impl<W: Write> Recorder<W> {
 
 impl Channel {
     /// A state told as an event: a whole book, or the last value.
-    fn state_shown(&mut self, event: &Event<'_>, hash: u64) -> (u64, Shown) {
+    fn state_shown(&mut self, event: &Event<'_>) -> (u64, Shown) {
         match &event.body {
             Body::Book { bids, asks } => (self.state.replace(bids, asks), Shown::Book),
-            _ => (hash, Shown::Value),
+            _ => (event.value_hash(), Shown::Value),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What a channel's subscriber holds after each event, as one number: the running fingerprint of a
-//! book, or the fingerprint of the last value. Both sides keep one: a client from what it was sent,
+//! book, or the fingerprint of the last value (without its times). Both sides keep one: a client from what it was sent,
 //! the truth from what the bus holds.
 
 use std::collections::HashMap;
@@ -52,11 +52,13 @@ impl State {
             (Self::Book(book), Body::VenueGap { .. }) => book.whole = false,
             // Its epoch starts without a view: what was held is not the new owner's.
             (Self::Book(book), _) if event.reset => book.whole = false,
-            (Self::Last(last), Body::Status { .. }) if is_status_channel => *last = event.hash(),
+            (Self::Last(last), Body::Status { .. }) if is_status_channel => {
+                *last = event.value_hash()
+            }
             (Self::Last(last), body)
                 if !matches!(body, Body::Status { .. } | Body::VenueGap { .. }) =>
             {
-                *last = event.hash();
+                *last = event.value_hash();
             }
             _ => {}
         }

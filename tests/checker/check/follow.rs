@@ -112,7 +112,7 @@ impl Follow {
         };
         let book = self.name.starts_with("book:");
         let alone = came.n <= 1 && !self.derived;
-        let merged = !book && (hash == fact.state || hash == truth.status(place));
+        let merged = !book && state == fact.state;
         if !(hash == fact.hash || !alone && (book || merged)) {
             let why = format!("differs from the record at offset {}", fact.offset);
             told.tell(Property::Inconsistent, place, why);

@@ -26,12 +26,16 @@ fn truth(facts: &[Fact]) -> Truth {
 
 /// What a client is sent after it subscribed at the first event.
 fn judged(truth: &Truth, messages: &[String]) -> Verdict {
-    let mut recorder = Recorder::new(Vec::new(), &[CHANNELS[0].to_owned()]).unwrap();
+    judged_in(CHANNELS[0], truth, messages)
+}
+
+fn judged_in(channel: &str, truth: &Truth, messages: &[String]) -> Verdict {
+    let mut recorder = Recorder::new(Vec::new(), &[channel.to_owned()]).unwrap();
     recorder.open(1, "node").unwrap();
     recorder.subscribe(10).unwrap();
     let ack = format!(
         r#"{{"type":"subscribed","id":1,"channels":[{{"channel":"{}","ch":1,"epoch":{EPOCH},"seq":1}}]}}"#,
-        CHANNELS[0]
+        channel
     );
     recorder.take(&ack, 2).unwrap();
     for message in messages {
@@ -78,6 +82,23 @@ fn contents() {
     let other = trade(EPOCH, 2, 2).json(CHANNELS[1], "").replace(r#""seq""#, r#""epoch":7,"seq""#);
     check(&[sent(&[2, 3, 4]), vec![other]].concat(), &[(Property::Phantom, 1)]);
     check(&[sent(&[2, 3, 4]), vec!["{".into()]].concat(), &[(Property::Strange, 1)]);
+}
+
+#[test]
+fn merged_values() {
+    let ticker = |seq, last| {
+        let what = What::Ticker { last };
+        Fact { channel: 4, what, ..trade(EPOCH, seq, 1) }
+    };
+    let truth = truth(&[ticker(1, 10), ticker(2, 20), ticker(3, 30)]);
+    // The record at seq 3 has no venue time; the merged message has an earlier event's.
+    let merged = |last| Fact { prev: 1, ..ticker(3, last) }.json(CHANNELS[4], r#""n":2,"ts":5,"#);
+    assert!(judged_in(CHANNELS[4], &truth, &[merged(30)]).clean);
+    let verdict = judged_in(CHANNELS[4], &truth, &[merged(20)]);
+    assert_eq!(verdict.count(Property::Inconsistent), 1, "{verdict}");
+    let alone = ticker(2, 20).json(CHANNELS[4], r#""ts":5,"#);
+    let verdict = judged_in(CHANNELS[4], &truth, &[alone, ticker(3, 30).json(CHANNELS[4], "")]);
+    assert_eq!(verdict.count(Property::Inconsistent), 1, "a single event is compared whole");
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl ChannelTruth {
         }
         let state = self.state.apply(event, self.is_status);
         if matches!(event.body, Body::Status { .. }) {
-            self.statuses.push((place, hash));
+            self.statuses.push((place, event.value_hash()));
         }
         if let Some((_, facts)) = self.epochs.last_mut() {
             facts.push(Fact { seq: place.seq, hash, state, offset });
