@@ -188,18 +188,22 @@ impl<'a> Swarm<'a> {
         self.config.admin.as_ref().map_or_else(|| Ok(Counters::new()), scrape::counters)
     }
 
-    /// Waits until every socket is subscribed.
+    /// Waits until every socket is subscribed, or has been closed for good.
     fn ramp(&mut self) -> anyhow::Result<()> {
         let wanted = self.shared.plan.sockets() as u64;
         let mut last = (0, self.shared.clock.monotonic());
         loop {
             let ready = self.sum(|gauges| &gauges.ready);
-            if ready >= wanted {
+            let gone = match self.shared.plan.reconnect {
+                true => 0,
+                false => self.sum(|gauges| &gauges.closed),
+            };
+            if ready + gone >= wanted {
                 return Ok(());
             }
             let now = self.shared.clock.monotonic();
-            if ready > last.0 {
-                last = (ready, now);
+            if ready + gone > last.0 {
+                last = (ready + gone, now);
             }
             anyhow::ensure!(
                 now - last.1 < RAMP_PATIENCE,
