@@ -42,10 +42,11 @@ pub(crate) fn start(
     shutdown: Shutdown,
 ) -> Result<watch::Receiver<Option<Told>>, IngestError> {
     let topic = TopicName::from_static(record::CONTROL);
-    let membership = bus.membership(GROUP, &topic)?;
+    // First what may fail: who joins and leaves again makes the whole group deal anew.
     let epochs = Epochs::open(bus.consumer()?, clock.wall_micros())?;
+    let membership = bus.membership(GROUP, &topic)?;
     let (sender, receiver) = watch::channel(None);
-    let owner = Owner { membership, epochs, units, sender, owned: Owned::new() };
+    let owner = Owner { membership, epochs, units, sender, owned: Owned::new(), deaf: false };
     let named = thread::Builder::new().name("ownership".to_owned());
     named.spawn(move || owner.run(&shutdown)).map_err(IngestError::Thread)?;
     Ok(receiver)
@@ -57,6 +58,8 @@ struct Owner {
     units: Vec<Unit>,
     sender: watch::Sender<Option<Told>>,
     owned: Owned,
+    /// Other owners can't be heard, which is logged once.
+    deaf: bool,
 }
 
 impl Owner {
@@ -75,7 +78,9 @@ impl Owner {
     }
 
     fn look(&mut self, held: &Held) {
-        match self.owned(held) {
+        let owned = self.owned(held);
+        let was_deaf = std::mem::replace(&mut self.deaf, owned.is_err());
+        match owned {
             Ok(owned) if owned != self.owned || self.sender.borrow().is_none() => {
                 self.owned.clone_from(&owned);
                 // The worker is gone only when the process is.
@@ -83,6 +88,7 @@ impl Owner {
             }
             Ok(_) => {}
             // What is held stays held; who can't hear others only can't start anything new.
+            Err(_) if was_deaf => {}
             Err(error) => tracing::warn!(%error, "heartbeats of other owners can't be read"),
         }
     }

@@ -13,6 +13,8 @@ use crate::auth::Refusal;
 
 /// When a refused client may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// And when the node is only starting.
+const RETRY_STARTING: Duration = Duration::from_secs(1);
 
 /// Counts of open connections.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub(crate) struct Connections {
     by_address: DashMap<IpAddr, u32, foldhash::fast::RandomState>,
     total_max: usize,
     per_address_max: u32,
+    starting: AtomicBool,
     draining: AtomicBool,
     unintroduced: AtomicU64,
 }
@@ -39,9 +42,20 @@ impl Connections {
             by_address: DashMap::default(),
             total_max,
             per_address_max,
+            starting: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             unintroduced: AtomicU64::new(0),
         })
+    }
+
+    /// Nobody is admitted until [`Self::open`]: who came now would find no channels.
+    pub(crate) fn hold(&self) {
+        self.starting.store(true, Ordering::Relaxed);
+    }
+
+    /// The node knows what is on the bus.
+    pub(crate) fn open(&self) {
+        self.starting.store(false, Ordering::Relaxed);
     }
 
     /// From now on nobody is admitted.
@@ -55,6 +69,10 @@ impl Connections {
         if self.draining.load(Ordering::Relaxed) {
             let message = "this node is going away; connect to another";
             return Err(Refusal::new(Code::Draining, message).with_retry_after(RETRY_AFTER));
+        }
+        if self.starting.load(Ordering::Relaxed) {
+            let message = "this node is starting and knows no channels yet; try again, or another";
+            return Err(Refusal::new(Code::Overloaded, message).with_retry_after(RETRY_STARTING));
         }
         if self.total.fetch_add(1, Ordering::Relaxed) >= self.total_max {
             self.total.fetch_sub(1, Ordering::Relaxed);
@@ -125,5 +143,14 @@ mod tests {
         assert_eq!((connections.count(), connections.by_address.len()), (0, 0));
         connections.drain();
         assert_eq!(connections.admit(ip(1)).unwrap_err().code(), Code::Draining);
+    }
+
+    #[test]
+    fn nobody_is_admitted_before_the_node_knows_its_channels() {
+        let (connections, address) = (Connections::new(3, 2), IpAddr::from([127, 0, 0, 1]));
+        connections.hold();
+        assert_eq!(connections.admit(address).unwrap_err().code(), Code::Overloaded);
+        connections.open();
+        assert!(connections.admit(address).is_ok());
     }
 }

@@ -141,7 +141,7 @@ impl Gateway {
         let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked, past };
         let made = (config.ring_bytes, variants, layout);
         let tail = Tail::new(made, mailboxes, with.clock, tail_metrics);
-        let caught_up = with.readiness.latch("gateway caught up with the bus");
+        let caught_up = opening(&connections, &with.readiness);
         let end = with.shutdown.clone();
         start_thread("tail", &with.shutdown, move || tail.run(consumer, caught_up, &end))?;
         drain_with(Arc::clone(&connections), with.shutdown);
@@ -175,6 +175,17 @@ impl Gateway {
     #[must_use]
     pub fn waiting(&self) -> u64 {
         self.shards.iter().map(|shard| shard.waiting()).sum()
+    }
+}
+
+/// Nobody is let in until what this returns is called.
+fn opening(connections: &Arc<Connections>, ready: &Readiness) -> impl FnOnce() + use<> {
+    let ready = ready.latch("gateway caught up with the bus");
+    connections.hold();
+    let connections = Arc::clone(connections);
+    move || {
+        connections.open();
+        ready.release();
     }
 }
 

@@ -21,7 +21,6 @@ use std::time::Duration;
 use fantail_bus::{Consumer, Delivered, Start};
 use fantail_model::{Micros, Position};
 use fantail_ops::clock::Clock;
-use fantail_ops::health::Latch;
 use fantail_ops::shutdown::Shutdown;
 use tokio::sync::mpsc;
 
@@ -104,12 +103,12 @@ impl Tail {
     }
 
     /// Runs, from a consumer with nothing assigned, until shutdown has begun and every shard has
-    /// ended: sessions that wait for their turn to leave are served until then. `caught_up` is released
+    /// ended: sessions that wait for their turn to leave are served until then. `caught_up` is called
     /// once everything that was on the bus at the start has been taken.
     pub(crate) fn run(
         mut self,
         mut consumer: Box<dyn Consumer>,
-        caught_up: Latch,
+        caught_up: impl FnOnce(),
         shutdown: &Shutdown,
     ) {
         if !self.warm_start(&mut *consumer, shutdown) {
@@ -137,10 +136,10 @@ impl Tail {
             }
             self.shards.iter_mut().for_each(|lag| lag.push_on());
             if self.ends.are_reached()
-                && let Some(latch) = caught_up.take()
+                && let Some(caught_up) = caught_up.take()
             {
                 tracing::info!("caught up with the bus");
-                latch.release();
+                caught_up();
             }
         }
     }

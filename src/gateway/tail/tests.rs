@@ -178,7 +178,7 @@ impl Rig {
         let made = (plan.ring, Variants::default(), layout);
         let tail = Tail::new(made, mailboxes, clock, Arc::clone(&metrics));
         let (end, latch) = (shutdown.clone(), readiness.latch("tail"));
-        let thread = Some(std::thread::spawn(move || tail.run(consumer, latch, &end)));
+        let thread = Some(std::thread::spawn(move || tail.run(consumer, || latch.release(), &end)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let token = 0;
         Self {

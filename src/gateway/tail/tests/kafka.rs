@@ -166,7 +166,7 @@ impl Gate {
         let made = (1, Variants::default(), layout);
         let tail = Tail::new(made, mailboxes, clock.clone(), Arc::clone(&metrics));
         let (end, latch) = (shutdown.clone(), readiness.latch("tail"));
-        let thread = Some(std::thread::spawn(move || tail.run(consumer, latch, &end)));
+        let thread = Some(std::thread::spawn(move || tail.run(consumer, || latch.release(), &end)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { link, mailbox, metrics, readiness, shutdown, thread, runtime }
     }
