@@ -263,6 +263,16 @@ impl Rig {
         }
         panic!("never {what}: {:?}", self.sessions());
     }
+
+    /// Waits until the only session has batches to come and its socket takes no more of them:
+    /// behind alone may be a flush that has only begun.
+    fn until_stuck(&self) {
+        let before = std::cell::Cell::new(u64::MAX);
+        self.until("is stuck", |all| {
+            let one = &all.sessions[0];
+            before.replace(one.bytes_sent) == one.bytes_sent && one.behind_batches > 0
+        });
+    }
 }
 
 impl Drop for Rig {

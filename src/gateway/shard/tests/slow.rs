@@ -129,7 +129,7 @@ fn a_repeated_subscription_of_a_reader_that_is_behind_tells_its_own_place() {
     for seq in 1..=published {
         rig.publish(vec![(ch, vec![trade(1, seq)])]);
     }
-    rig.until("is behind", |all| all.sessions.iter().any(|one| one.behind_batches > 0));
+    rig.until_stuck();
     client.subscribe(&[TRADES]);
     rig.answer_next();
     rig.until("has it queued", |all| all.sessions.iter().any(|one| one.queued_reply_bytes > 0));
