@@ -120,6 +120,7 @@ fn at_rate(
     let (program, words) = command(&plan, None, &args.fantail);
     let pins = Pins { server: args.server_core, client: args.client_core, whole_process: false };
     let turn = Turn {
+        read_every_ms: 0,
         plan: &plan,
         file: &args.file,
         fantail: &program,

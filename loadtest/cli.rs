@@ -67,6 +67,9 @@ pub struct PlanArgs {
     /// Messages a second that the source offers each socket, instead of the plan's.
     #[arg(long, value_name = "R")]
     pub rate: Option<f64>,
+    /// Read sockets only so often, for cost at rates that latency could not be measured at.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=50))]
+    pub read_every_ms: Option<u64>,
     /// Nobody asks for compression, whatever the plan says.
     #[arg(long)]
     pub plain: bool,
@@ -180,6 +183,9 @@ pub struct CompareArgs {
     /// Core of the swarm, of every second shard, and of everything else.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub client_core: usize,
+    /// Read sockets only so often: costs of higher rates, latencies that say nothing.
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=50))]
+    pub read_every_ms: u64,
     /// Leave the server's other threads (simulator, ingest) on its core.
     #[arg(long)]
     pub whole_process: bool,
@@ -229,6 +235,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             plan.seconds = args.duration.unwrap_or(plan.seconds);
             plan.threads = args.threads.unwrap_or(plan.threads);
             plan.rate = args.rate.unwrap_or(plan.rate);
+            plan.read_every_ms = args.read_every_ms.unwrap_or(plan.read_every_ms);
             for group in &mut plan.groups {
                 group.deflate &= !args.plain;
                 group.slow = group.slow.filter(|_| !args.all_read);

@@ -145,7 +145,9 @@ fn measure(plan: &Plan, side: Side, args: &CompareArgs) -> anyhow::Result<Report
         whole_process: args.whole_process,
     };
     let (file, seconds) = (args.file()?, args.seconds);
-    let report = Turn { plan, file, fantail: &program, words: &words, seconds, pins }.run(side)?;
+    let read_every_ms = args.read_every_ms;
+    let turn = Turn { plan, file, fantail: &program, words: &words, seconds, pins, read_every_ms };
+    let report = turn.run(side)?;
     anyhow::ensure!(report.verdict() != Verdict::Broken, "a server lost something:\n{report}");
     Ok(report)
 }

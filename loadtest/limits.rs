@@ -27,6 +27,8 @@ pub const MESSAGE_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 pub const OUT_BYTES_MAX: usize = 256 * 1_024;
 /// Events taken from the kernel at once.
 pub const EVENTS: usize = 1_024;
+/// Compressed messages remembered with what they inflate to: a few for each channel of a plan.
+pub const INFLATED_KEPT: usize = 256;
 /// The one read buffer of a thread.
 pub const BUFFER_BYTES: usize = 256 * 1_024;
 

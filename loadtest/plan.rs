@@ -38,6 +38,10 @@ pub struct Plan {
     /// Sockets that the server closes come back and resume.
     #[serde(default)]
     pub reconnect: bool,
+    /// Sockets are read once in so many milliseconds, and what comes meanwhile waits in the kernel: no
+    /// arrival wakes the swarm, so that higher rates fit on its core. Latencies are late by as much.
+    #[serde(default)]
+    pub read_every_ms: u64,
     /// Sockets that leave and come back together.
     pub storm: Option<Storm>,
     /// The yardstick's messages a second, the rate the server is started with; 0 = no yardstick.
@@ -200,6 +204,7 @@ impl Plan {
             ramp_per_s: 0.0,
             sources: 0,
             seed: 0,
+            read_every_ms: 0,
             reconnect: false,
             storm: None,
             rate: 0.0,

@@ -22,6 +22,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) words: &'a [String],
     pub(crate) seconds: f64,
     pub(crate) pins: Pins,
+    /// How often the swarm reads, ms; 0 = at each arrival.
+    pub(crate) read_every_ms: u64,
 }
 
 impl Turn<'_> {
@@ -46,6 +48,7 @@ impl Turn<'_> {
             .args(["--pid", &server.pid().to_string()])
             .args(["--baseline", &server.baseline.to_string()])
             .args(["--rate", &plan.rate.to_string()])
+            .args(["--read-every-ms", &self.read_every_ms.to_string()])
             .args(["--duration", &seconds.to_string(), "--json"])
             .args(side.swarm);
         if let Some(admin) = &server.admin {

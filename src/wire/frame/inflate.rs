@@ -11,6 +11,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::deflate::FLUSH_TAIL;
 use super::error::DecodeError;
 use super::limits::{FINAL_BLOCKS_MAX, INFLATE_BYTES_START, SCRATCH_BYTES_KEPT};
+use super::memo::Memo;
 
 /// An empty final block. Fed after [`FLUSH_TAIL`], it ends the stream if and only if the message
 /// stopped at a block boundary; else the message was cut off, which inflate doesn't report.
@@ -22,12 +23,19 @@ pub struct Inflater {
     stream: Option<Decompress>,
     output: Vec<u8>,
     held: Vec<u8>,
+    memo: Option<Memo>,
 }
 
 impl Inflater {
     /// An inflater without any state yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One that inflates equal bytes once, as long as it remembers them: for a program that reads
+    /// many sockets of the same channels. Holds up to `messages` messages.
+    pub fn remembering(messages: usize) -> Self {
+        Self { memo: Some(Memo::new(messages)), ..Self::default() }
     }
 
     /// Inflates one message (RFC 7692 §7.2.2) of at most `limit` bytes.
@@ -40,6 +48,9 @@ impl Inflater {
         if compressed.is_empty() {
             return Ok(&self.output);
         }
+        if let Some(at) = self.memo.as_ref().and_then(|memo| memo.find(compressed, limit)) {
+            return Ok(self.memo.as_ref().map_or(&[], |memo| memo.inflated(at)));
+        }
         let stream = self.stream.get_or_insert_with(|| Decompress::new(false));
         stream.reset(false);
         let mut run = Run { stream, output: &mut self.output, limit, final_blocks: 0 };
@@ -48,6 +59,9 @@ impl Inflater {
             if run.take(&FINAL_BLOCK)? == Stopped::Open {
                 return Err(DecodeError::InvalidDeflate);
             }
+        }
+        if let Some(memo) = &mut self.memo {
+            memo.keep(compressed, &self.output);
         }
         Ok(&self.output)
     }

@@ -21,6 +21,7 @@ pub mod encode;
 
 pub mod deflate;
 pub mod inflate;
+mod memo;
 pub mod negotiate;
 
 #[cfg(test)]

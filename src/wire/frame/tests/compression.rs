@@ -98,6 +98,23 @@ fn the_limit_holds_in_a_buffer_that_was_larger() {
 }
 
 #[test]
+fn a_reader_that_remembers_reads_what_one_without_memory_reads() {
+    let mut memory = Inflater::remembering(4);
+    for round in 0..50_u8 {
+        // More messages than places, of equal length, each often enough to be remembered.
+        for number in [round, round, 7, round / 2, 7] {
+            let payload = [number; 300];
+            let deflated = client_deflate(&payload, 15);
+            assert_eq!(memory.inflate(&deflated, 300), Ok(&payload[..]));
+            assert_eq!(memory.inflate(&deflated, 300), Ok(&payload[..]));
+            let refused = memory.inflate(&deflated, 299).map(<[u8]>::len);
+            assert_eq!(refused, Err(DecodeError::TooBig { limit: 299 }));
+        }
+        assert_eq!(memory.inflate(b"\x06", 300), Err(DecodeError::InvalidDeflate));
+    }
+}
+
+#[test]
 fn output_of_every_size_around_a_buffer_boundary() {
     for bytes in (1_000..1_100).chain(2_040..2_060).chain(4_090..4_100) {
         let payload = vec![b'a'; bytes];
