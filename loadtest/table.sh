@@ -47,6 +47,28 @@ load() { taskset -c 1 "$bin/fantail-loadtest" "$@" || echo "exit code $?"; }
 knock() { nice -n "${KNOCK_NICE:--10}" taskset -c 1 "$bin/fantail-loadtest" knock --target "$ws" "$@"; }
 market() { printf '%s ' demo --calm --symbols 1 --trades-per-s "$1" --book-updates-per-s "$1" --burst "$2"; }
 
+# One client behind 100 ms: does its line alone make it a slow reader? Needs root and python3.
+round_trip() {
+  local say said ws token admin delay server
+  exec {say}< <(exec python3 loadtest/delay.py 100)
+  delay=$!
+  read -r said <&"$say"
+  # shellcheck disable=SC2046
+  exec {server}< <(exec ip netns exec fantail-server "$bin/fantail" $(market 4000 40) \
+    --listen 10.99.0.1:0 --set listen.tls_at_proxy=true --json)
+  pid=$!
+  read -r said <&"$server"
+  ws=$(sed -E 's/.*"ws":"([^"]*)".*/\1/' <<<"$said")
+  token=$(sed -E 's/.*"token":"([^"]*)".*/\1/' <<<"$said")
+  admin=$(sed -E 's/.*"admin":"([^"]*)".*/\1/' <<<"$said")
+  FANTAIL_TOKEN="$token" ip netns exec fantail-client "$bin/fantail-loadtest" plan "$plans/round-trip.toml" \
+    --target "$ws" || echo "exit code $?"
+  ip netns exec fantail-server curl -s "${admin}metrics" | grep -E '^fantail_gateway_(conflated|closed|degraded)' || true
+  kill "$pid" "$delay"
+  wait "$pid" "$delay" 2>/dev/null || true
+  exec {server}<&- {say}<&-
+}
+
 # 1,000 sockets of one channel at a rate that is too high: what arrives, and are newcomers served?
 overload() { # KIND RATE
   local plan="$out/overload-$1.toml"
@@ -71,7 +93,7 @@ row() {
     burst-4 | burst-16) compare "$1" --goal 1.10 ;;
     1000x3000) compare fan-out-1000x3000 ;;
     io-uring) compare fan-out-1000x400 --contest io-uring --goal 0.98 ;;
-    shards) compare fan-out-1000x100 --contest shards --goal 1.05 ;;
+    shards) compare fan-out-1000x50 --contest shards --goal 1.05 ;;
     deflate) compare deflate --contest deflate --goal 1.10 ;;
     slow) compare slow-tenth --contest slow --goal 1.10 ;;
     capacity)
@@ -89,6 +111,7 @@ row() {
       ;;
     overload-bbo) overload bbo "${OVERLOAD:-8000}" ;;
     overload-trade) overload trade "${OVERLOAD:-8000}" ;;
+    round-trip) round_trip ;;
     idle-19k)
       # shellcheck disable=SC2046
       serve $(market 0.01 1)
@@ -123,7 +146,7 @@ row() {
 rows=("$@")
 if ((${#rows[@]} == 0)); then
   rows=(1000x100 1000x400 10000x20 burst-4 burst-16 1000x3000 io-uring shards deflate slow capacity
-    knock overload-bbo overload-trade idle-19k idle-45k churn)
+    knock overload-bbo overload-trade round-trip idle-19k idle-45k churn)
 fi
 for name in "${rows[@]}"; do
   printf '== %s, %s, load %s\n' "$name" "$(date -u +%FT%TZ)" "$(cut -d' ' -f1 /proc/loadavg)"

@@ -57,7 +57,7 @@ pub struct Accepted<S> {
     /// The socket, after the response.
     pub upgrade: Upgrade,
     /// Whose session it is.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// How its messages are written.
     pub encoding: Encoding,
     /// Compression both sides agreed on.

@@ -45,7 +45,7 @@ pub(crate) struct Arrival {
     /// Frames that came in one piece with the handshake.
     pub(crate) early: Bytes,
     pub(crate) kind: FrameKind,
-    pub(crate) identity: Identity,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) session: String,
     pub(crate) peer: SocketAddr,
     pub(crate) permit: Permit,

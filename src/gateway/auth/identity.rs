@@ -70,6 +70,19 @@ pub struct Scopes {
 }
 
 impl Identity {
+    /// Somebody without credentials, who may see this.
+    pub(super) fn anonymous(permission: Permission) -> Self {
+        Self {
+            user: "anonymous".to_owned(),
+            kind: CredentialKind::Anonymous,
+            key_id: None,
+            expiry: None,
+            permission,
+            limits: LimitOverrides::default(),
+            scopes: Scopes::ALL,
+        }
+    }
+
     /// Whether it has ended, at this monotonic time.
     #[must_use]
     pub fn has_expired(&self, monotonic: Duration) -> bool {

@@ -25,6 +25,7 @@ mod token;
 mod tests;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use fantail_model::Micros;
 use fantail_ops::clock::Clock;
@@ -52,6 +53,8 @@ pub struct Authenticator {
     config: AuthConfig,
     clock: Clock,
     failures: FailedAttempts,
+    /// Whoever comes without credentials, where that is allowed: one for all sessions.
+    anonymous: Option<Arc<Identity>>,
 }
 
 impl Authenticator {
@@ -60,7 +63,8 @@ impl Authenticator {
     pub fn new(config: AuthConfig, clock: Clock) -> Self {
         install_crypto();
         let failures = FailedAttempts::new(config.failed_attempts_per_minute);
-        Self { config, clock, failures }
+        let anonymous = config.anonymous.clone().map(Identity::anonymous).map(Arc::new);
+        Self { config, clock, failures, anonymous }
     }
 
     /// The configuration.
@@ -95,7 +99,7 @@ impl Authenticator {
         headers: &HeaderMap,
         uri: &Uri,
         peer: IpAddr,
-    ) -> Result<Identity, Refusal> {
+    ) -> Result<Arc<Identity>, Refusal> {
         self.gate(headers, peer)?;
         self.identify(headers, uri, peer)
     }
@@ -111,7 +115,7 @@ impl Authenticator {
         headers: &HeaderMap,
         uri: &Uri,
         peer: IpAddr,
-    ) -> Result<Identity, Refusal> {
+    ) -> Result<Arc<Identity>, Refusal> {
         let carried = carrier::find(headers, uri, self.config.query_token)?;
         // Somebody's guesses must not lock out neighbours who offer no credentials at all.
         if !matches!(carried, Carried::Nothing) {
@@ -128,7 +132,7 @@ impl Authenticator {
             // An expired token isn't a guess: it was good, and whole offices share an address.
             self.failures.failed(peer, self.clock.monotonic());
         }
-        result
+        result.map(Arc::new)
     }
 
     /// Who a token is from. For tokens sent in band use [`Self::renew`].
@@ -180,8 +184,8 @@ impl Authenticator {
 
     /// Anonymous sessions need a `Host` no foreign page can have as its own name: with DNS
     /// rebinding, a page would otherwise be its "own origin" here.
-    fn anonymous(&self, headers: &HeaderMap) -> Result<Identity, Refusal> {
-        let Some(permission) = &self.config.anonymous else {
+    fn anonymous(&self, headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
+        let Some(anonymous) = &self.anonymous else {
             let message = "credentials are required: Authorization: Bearer <token>, or X-API-Key";
             return Err(Refusal::new(Code::TokenInvalid, message));
         };
@@ -191,15 +195,7 @@ impl Authenticator {
             let message = "anonymous access needs a loopback Host, or one of auth.origins";
             return Err(Refusal::new(Code::OriginForbidden, message));
         }
-        Ok(Identity {
-            user: "anonymous".to_owned(),
-            kind: CredentialKind::Anonymous,
-            key_id: None,
-            expiry: None,
-            permission: permission.clone(),
-            limits: LimitOverrides::default(),
-            scopes: Scopes::ALL,
-        })
+        Ok(Arc::clone(anonymous))
     }
 
     /// No `Origin` (not a browser; cookies are never credentials here), the server's own, or a

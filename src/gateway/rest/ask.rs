@@ -3,6 +3,8 @@
 //! Owns the two steps every market answer takes: the same check as the stream's, then a question
 //! whose answer is waited for only so long.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use fantail_model::Channel;
 use fantail_wire::codes::Code;
@@ -14,10 +16,10 @@ use crate::auth::{Identity, Refusal, Scope};
 use crate::query::{Answer, Query};
 
 /// Whoever sent the request, with any valid credentials.
-pub(super) struct Known(pub(super) Identity);
+pub(super) struct Known(pub(super) Arc<Identity>);
 
 /// Whoever sent the request, with credentials that are for REST.
-pub(super) struct Asker(pub(super) Identity);
+pub(super) struct Asker(pub(super) Arc<Identity>);
 
 impl FromRequestParts<RestState> for Known {
     type Rejection = RestError;

@@ -1,5 +1,6 @@
 //! One session as a value: identity, limits, channels, and what it waits for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fantail_model::{Micros, Pattern};
@@ -39,7 +40,8 @@ pub(crate) struct Waiting {
 #[derive(Debug)]
 pub(crate) struct SessionState {
     pub(crate) id: String,
-    pub(crate) identity: Identity,
+    /// Shared by all who come without credentials.
+    pub(crate) identity: Arc<Identity>,
     pub(crate) limits: Limits,
     pub(crate) held: Subscriptions,
     pub(crate) patterns: Vec<Pattern>,
@@ -53,7 +55,7 @@ pub(crate) struct SessionState {
 }
 
 impl SessionState {
-    pub(crate) fn new(id: String, identity: Identity, node: Limits, now: Duration) -> Self {
+    pub(crate) fn new(id: String, identity: Arc<Identity>, node: Limits, now: Duration) -> Self {
         let limits = identity.limits.apply(node);
         Self {
             id,
@@ -131,6 +133,6 @@ impl SessionState {
     /// New credentials in band.
     pub(super) fn renew(&mut self, identity: Identity) {
         self.expiry_told = false;
-        self.identity = identity;
+        self.identity = Arc::new(identity);
     }
 }

@@ -35,7 +35,8 @@ struct Desk {
 impl Desk {
     fn new(identity: Identity) -> Self {
         let (clock, hand) = Clock::manual(WALL);
-        let state = SessionState::new("s-1".into(), identity, limits(), clock.monotonic());
+        let state =
+            SessionState::new("s-1".into(), Arc::new(identity), limits(), clock.monotonic());
         let variants = Variants::new(Interval::from_millis(250).into_iter().collect());
         let authenticator = authenticator(&clock);
         let directory = Directory::new(variants);

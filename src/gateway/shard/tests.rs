@@ -232,7 +232,7 @@ impl Rig {
             socket: mio::net::TcpStream::from_std(server),
             early: bytes::Bytes::new(),
             kind,
-            identity: who,
+            identity: who.into(),
             session: format!("s-{}", self.opened),
             peer,
             permit: self.connections.admit(peer.ip()).ok().unwrap(),

@@ -121,7 +121,7 @@ pub(super) fn uri(text: &str) -> Uri {
 }
 
 /// Code and message of what must be refused.
-pub(super) fn refused(result: Result<Identity, Refusal>) -> (Code, String) {
+pub(super) fn refused<T: std::fmt::Debug>(result: Result<T, Refusal>) -> (Code, String) {
     let refusal = result.expect_err("must be refused");
     (refusal.code(), refusal.message().to_owned())
 }

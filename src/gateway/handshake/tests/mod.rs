@@ -150,7 +150,7 @@ async fn answer(
     let (id, slot) = (accepted.session_id, accepted.slot);
     tokio::spawn(async move {
         let (socket, early) = upgrade.socket().await.unwrap();
-        let user = identity.user;
+        let user = identity.user.clone();
         let session = Session { user, encoding, deflate, batch, id, slot, socket, early };
         to.send(session).await.unwrap();
     });

@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 fn desk(channels: &[&str]) -> Desk {
     let mut desk = Desk::new(identity());
     let jwt = token(&desk.clock, "alice", channels, HOUR);
-    desk.state.identity = desk.authenticator.token(&jwt).unwrap();
+    desk.state.identity = desk.authenticator.token(&jwt).unwrap().into();
     desk
 }
 
