@@ -2,7 +2,8 @@
 //!
 //! One poll thread keeps a number of sockets under way; each leaves as soon as it is acknowledged,
 //! most by a reset, every eighth in order. What the server's process holds is looked at fresh, after
-//! a twentieth of the cycles (its allocator has then seen all it will), and at the end.
+//! a twentieth of the cycles (its allocator has then seen all it will), and at the end. What it grows
+//! by on its own is watched afterwards and taken off: a market's history grows without clients too.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use crate::host;
 use crate::latency::Counts;
 use crate::ledger::{Ledger, Member};
 use crate::limits::{
-    BUFFER_BYTES, EVENTS, LEFT_SHARE_MAX, RAMP_PATIENCE, SETTLED_BY, SETTLING_LOOK, TURN_MAX,
+    ALONE, BUFFER_BYTES, EVENTS, LEFT_SHARE_MAX, RAMP_PATIENCE, SETTLED_BY, SETTLING_LOOK, TURN_MAX,
 };
 use crate::plan::Plan;
 use crate::socket::{Client, End, Lent, Wanted};
@@ -76,6 +77,8 @@ struct Churned {
     fresh: Holds,
     warm: Holds,
     end: Holds,
+    /// What the server grows by without any client.
+    alone_kb_per_s: f64,
     let_go: bool,
 }
 
@@ -93,11 +96,13 @@ pub fn run(args: &ChurnArgs) -> anyhow::Result<ExitCode> {
     churn.turn_until(args.cycles)?;
     let seconds = (clock.monotonic() - started).as_secs_f64();
     let end = settled(args.pid, fresh, &clock)?;
+    let alone_kb_per_s = alone(args.pid, end, &clock)?;
     let within = |end: f64, before: f64| end <= before * (1.0 + LEFT_SHARE_MAX);
+    let own_kb = alone_kb_per_s * seconds;
     let let_go = within(end.descriptors as f64, fresh.descriptors as f64)
-        && within(end.resident_kb as f64, warm.resident_kb as f64);
-    let refused = churn.refused;
-    let found = Churned { cycles: churn.done, seconds, refused, fresh, warm, end, let_go };
+        && within(end.resident_kb as f64 - own_kb, warm.resident_kb as f64);
+    let (cycles, refused) = (churn.done, churn.refused);
+    let found = Churned { cycles, seconds, refused, fresh, warm, end, alone_kb_per_s, let_go };
     match args.json {
         true => println!("{}", serde_json::to_string(&found)?),
         false => println!("{found}"),
@@ -121,6 +126,17 @@ fn settled(pid: u32, fresh: Holds, clock: &Clock) -> anyhow::Result<Holds> {
         }
         poll.poll(&mut events, Some(SETTLING_LOOK))?;
     }
+}
+
+/// What it grows by in a second while nobody is connected, kB: histories fill without any client.
+fn alone(pid: u32, end: Holds, clock: &Clock) -> anyhow::Result<f64> {
+    let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(1));
+    let (from, by) = (clock.monotonic(), clock.monotonic() + ALONE);
+    while clock.monotonic() < by {
+        poll.poll(&mut events, Some(SETTLING_LOOK))?;
+    }
+    let grown = holds(pid)?.resident_kb as f64 - end.resident_kb as f64;
+    Ok(grown.max(0.0) / (clock.monotonic() - from).as_secs_f64())
 }
 
 struct Churn<'a> {
@@ -257,6 +273,8 @@ impl fmt::Display for Churned {
         {
             writeln!(f, "  {name:<16} {descriptors} descriptors, {resident_kb} kB resident")?;
         }
+        let alone = self.alone_kb_per_s;
+        writeln!(f, "  {:<16} {alone:.1} kB/s without any client, taken off", "of its own")?;
         let verdict = if self.let_go { "let go of everything" } else { "KEPT more than 2 %" };
         write!(f, "  {:<16} {verdict}", "verdict")
     }

@@ -68,6 +68,8 @@ pub const BASELINE_BUSY_MAX: f64 = 0.2;
 pub const SETTLED_BY: Duration = Duration::from_secs(30);
 /// How often it is looked at meanwhile.
 pub const SETTLING_LOOK: Duration = Duration::from_millis(200);
+/// How long a server without clients is watched for what it grows by on its own.
+pub const ALONE: Duration = Duration::from_secs(30);
 /// What may be left of memory and descriptors behind many connections.
 pub const LEFT_SHARE_MAX: f64 = 0.02;
 /// Less than this of what was offered is not everything: the source's own clock is allowed for.

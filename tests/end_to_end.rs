@@ -10,6 +10,7 @@ mod end_to_end {
     mod autobahn;
     mod balancer;
     mod cli;
+    mod conflated;
     mod crowd;
     mod deploy;
     mod drain;

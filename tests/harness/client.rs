@@ -12,11 +12,11 @@ use fantail_wire::client::{
     encode_command,
 };
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async};
 
 /// How long a message may take to come.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,11 +30,13 @@ pub struct Options {
     pub batch: bool,
     /// `Authorization: Bearer`.
     pub token: Option<String>,
+    /// The kernel's receive buffer, bytes, if not the system's.
+    pub receive_buffer: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { encoding: Encoding::Json, batch: false, token: None }
+        Self { encoding: Encoding::Json, batch: false, token: None, receive_buffer: None }
     }
 }
 
@@ -61,6 +63,17 @@ pub enum Next {
     Closed(Option<CloseFrame>),
 }
 
+/// A connection, its receive buffer set before the kernel tells its window.
+async fn connected(addr: SocketAddr, receive_buffer: Option<u32>) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if let Some(bytes) = receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    let stream = socket.connect(addr).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 impl Client {
     /// Connects and takes the welcome.
     ///
@@ -74,7 +87,8 @@ impl Client {
         if let Some(token) = &options.token {
             headers.insert("authorization", format!("Bearer {token}").parse()?);
         }
-        let socket = match connect_async(request).await {
+        let stream = connected(addr, options.receive_buffer).await?;
+        let socket = match client_async(request, MaybeTlsStream::Plain(stream)).await {
             Ok((socket, _)) => socket,
             Err(Error::Http(response)) => {
                 let body = String::from_utf8_lossy(response.body().as_deref().unwrap_or_default())
