@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use super::super::layout::Layout;
 use super::super::{Mailboxes, Tail};
 use super::encoded;
+use crate::limits;
 use crate::link::{TailLink, ToShard, ToTail, WantItem};
 use crate::metrics::TailMetrics;
 use crate::past::reader::Reader;
@@ -39,10 +40,23 @@ const PARTITIONS: u32 = 8;
 const TURNS: u64 = 3;
 /// Trades of each instrument since the last turn.
 const TRADES: u64 = 30;
-/// One instrument trades more than its ring holds, up to this seq.
+/// One instrument trades more than its ring holds, up to this seq: the ring keeps at least its
+/// last group, which is at most a cycle's records, so everything in the first half is older.
 const BUSY: u64 = 7;
-const LAST: u64 = 2_000;
+const LAST: u64 = 2 * limits::CYCLE_RECORDS_MAX as u64;
 const FLUSH: Duration = Duration::from_secs(60);
+
+/// Makes these topics on the brokers, or checks them.
+fn topics_made(config: &KafkaConfig) {
+    let spec = |name| TopicSpec {
+        name: TopicName::from_static(name),
+        partitions: PARTITIONS,
+        retention: Retention::bytes(1 << 30),
+        compacted: Layout::COMPACTED.contains(&name),
+        at_least: false,
+    };
+    topics::create(config, &Layout::topics().map(spec).collect::<Vec<_>>()).unwrap();
+}
 
 fn address() -> Option<String> {
     if let Some(address) = env::var("FANTAIL_KAFKA").ok().filter(|address| !address.is_empty()) {
@@ -215,6 +229,8 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.shutdown.begin("the test ends");
+        // A tail serves until its last shard has ended: ours does now.
+        self.mailbox.close();
         if let Some(thread) = self.thread.take() {
             // A tail that panicked has said so already.
             let _ = thread.join();
@@ -226,14 +242,7 @@ impl Drop for Gate {
 fn a_cold_gateway_is_ready_soon_and_reads_old_positions_back() {
     let Some(address) = address() else { return };
     let config = KafkaConfig::plain(&address);
-    let spec = |name| TopicSpec {
-        name: TopicName::from_static(name),
-        partitions: PARTITIONS,
-        retention: Retention::bytes(1 << 30),
-        compacted: Layout::COMPACTED.contains(&name),
-        at_least: false,
-    };
-    topics::create(&config, &Layout::topics().map(spec).collect::<Vec<_>>()).unwrap();
+    topics_made(&config);
     let bus = KafkaBus::open(config).unwrap();
     let clock = Clock::system();
     let epoch = u64::try_from(clock.wall_micros()).unwrap();
