@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::chaos::{self, Run};
+use crate::chaos::{self, Kind, Run};
 use crate::check::Verdict;
 use crate::cluster::{Cluster, Settings, guarded, repository};
 use crate::dump::DumpWriter;
@@ -30,7 +30,13 @@ enum Command {
     /// The same, with recording clients and a nemesis; ends with the verdict.
     Run(RunArgs),
     /// Print the schedule of a seed.
-    Plan(PlanArgs),
+    Plan {
+        /// Of the schedule.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
     /// Judge the files of a run again.
     Check {
         /// The run's folder.
@@ -81,30 +87,29 @@ struct ClusterArgs {
 
 #[derive(Debug, Args)]
 struct PlanArgs {
-    /// Of the schedule.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// How many.
     #[arg(long, default_value_t = 50)]
     faults: u32,
     /// Over how long; 0 is five seconds for each fault.
     #[arg(long, default_value_t = 0.0)]
     minutes: f64,
+    /// Of these kinds only, separated by commas [default: all kinds].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Kind>,
 }
 
 #[derive(Debug, Args)]
 struct RunArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
-    /// How many faults.
-    #[arg(long, default_value_t = 50)]
-    faults: u32,
-    /// Over how long; 0 is five seconds for each fault.
-    #[arg(long, default_value_t = 0.0)]
-    minutes: f64,
+    #[command(flatten)]
+    plan: PlanArgs,
     /// Recording clients.
     #[arg(long, default_value_t = 60)]
     clients: usize,
+    /// Each client follows the book and the trades of one symbol only: for thousands of them.
+    #[arg(long)]
+    light: bool,
 }
 
 impl ClusterArgs {
@@ -143,13 +148,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Cluster(args) => cluster(&args.settings()).await,
         Command::Run(args) => {
             let (seed, settings) = (args.cluster.seed, args.cluster.settings());
-            let lasting = lasting(args.minutes, args.faults);
-            let (faults, clients) = (args.faults, args.clients);
-            let run = Run { settings, seed, faults, lasting, clients };
+            let PlanArgs { faults, minutes, only } = args.plan;
+            let (lasting, clients, light) = (lasting(minutes, faults), args.clients, args.light);
+            let run = Run { settings, seed, faults, lasting, only, clients, light };
             Ok(told(&guarded(&run.settings, chaos::run(&run)).await?))
         }
-        Command::Plan(args) => {
-            let plan = chaos::plan(args.seed, args.faults, lasting(args.minutes, args.faults));
+        Command::Plan { seed, plan } => {
+            let lasting = lasting(plan.minutes, plan.faults);
+            let plan = chaos::plan(seed, plan.faults, lasting, &plan.only);
             plan.iter().for_each(|planned| println!("{planned}"));
             Ok(ExitCode::SUCCESS)
         }

@@ -83,7 +83,17 @@ pub(crate) struct Wires {
     pub(crate) progress: Arc<Progress>,
 }
 
+/// A time a client was without service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Away {
+    /// When its connection ended, microseconds of the wall clock.
+    pub(crate) lost: u64,
+    /// When all its channels were acknowledged again; `None`: never.
+    pub(crate) back: Option<u64>,
+}
+
 struct Client {
+    away: Vec<Away>,
     recorder: Recorder<BufWriter<File>>,
     rng: SmallRng,
     wires: Wires,
@@ -101,15 +111,15 @@ struct Ended {
     served: bool,
 }
 
-/// Runs until it is told to stop, then closes the history.
+/// Runs until it is told to stop, then closes the history. Returns when it was away.
 ///
 /// # Errors
 /// The history can't be written.
-pub(crate) async fn run(identity: Identity, wires: Wires) -> anyhow::Result<()> {
+pub(crate) async fn run(identity: Identity, wires: Wires) -> anyhow::Result<Vec<Away>> {
     let Identity { seed, channels, batch, nodes, history } = identity;
     let recorder = Recorder::new(BufWriter::new(history), &channels)?;
     let rng = SmallRng::seed_from_u64(seed);
-    let mut client = Client { recorder, rng, wires, nodes, batch };
+    let mut client = Client { recorder, rng, wires, nodes, batch, away: Vec::new() };
     let mut stop = client.wires.stop.clone();
     tokio::select! {
         outcome = client.follow() => outcome?,
@@ -117,7 +127,7 @@ pub(crate) async fn run(identity: Identity, wires: Wires) -> anyhow::Result<()> 
     }
     let at = client.wires.clock.micros();
     client.recorder.end(at, true)?;
-    Ok(())
+    Ok(client.away)
 }
 
 impl Client {
@@ -128,7 +138,9 @@ impl Client {
             last = node;
             let ended = self.session(node).await?;
             let progress = &self.wires.progress;
-            progress.live.store(false, Ordering::Relaxed);
+            if progress.live.swap(false, Ordering::Relaxed) {
+                self.away.push(Away { lost: self.wires.clock.micros(), back: None });
+            }
             progress.level.store(false, Ordering::Relaxed);
             if let Some(ended) = &ended {
                 self.recorder.closed(self.wires.clock.micros(), ended.code, &ended.reason)?;
@@ -231,6 +243,9 @@ impl Client {
         progress.deliveries.store(self.recorder.deliveries(), Ordering::Relaxed);
         if !progress.live.load(Ordering::Relaxed) && self.recorder.is_live() {
             progress.live.store(true, Ordering::Relaxed);
+            if let Some(away) = self.away.last_mut() {
+                away.back = Some(self.wires.clock.micros());
+            }
         }
         self.show_level();
     }
@@ -253,7 +268,8 @@ async fn connect(address: SocketAddr, batch: bool) -> Result<WebSocketStream<Tcp
     request.headers_mut().insert("sec-websocket-protocol", protocol);
     let config = WebSocketConfig::default()
         .max_message_size(Some(limits::MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(limits::MESSAGE_BYTES_MAX));
+        .max_frame_size(Some(limits::MESSAGE_BYTES_MAX))
+        .read_buffer_size(limits::READ_BUFFER_BYTES);
     let (socket, _) = client_async_with_config(request, stream, Some(config)).await?;
     Ok(socket)
 }

@@ -15,5 +15,7 @@ pub const MISSING_RANGES_MAX: usize = 4_096;
 pub const RECORD_BYTES_MAX: u32 = 8 * 1024 * 1024;
 /// Largest message a recording client takes: a full-depth book is a few megabytes.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What a recording client reads at once: thousands of them run in one process.
+pub const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// How far a fault may lie before what it is blamed for.
 pub const BLAME: Duration = Duration::from_secs(15);

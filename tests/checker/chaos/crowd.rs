@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Heads, Identity, ORDERS_LEN, Order, Progress, Wires, run};
+use crate::client::{Away, Heads, Identity, ORDERS_LEN, Order, Progress, Wires, run};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, HISTORIES};
 
@@ -26,7 +26,15 @@ pub(crate) struct Crowd {
     progress: Vec<Arc<Progress>>,
     heads: watch::Sender<Option<Heads>>,
     stop: watch::Sender<bool>,
-    tasks: JoinSet<anyhow::Result<()>>,
+    tasks: JoinSet<anyhow::Result<Vec<Away>>>,
+}
+
+/// How many clients, and how much each follows.
+pub(crate) struct Size {
+    pub(crate) seed: u64,
+    pub(crate) clients: usize,
+    /// One symbol's book and trades each, for thousands of them.
+    pub(crate) light: bool,
 }
 
 /// What the crowd has received, and how it stands.
@@ -39,11 +47,11 @@ pub(crate) struct Standing {
 }
 
 impl Crowd {
-    /// Starts `count` clients.
+    /// Starts all clients.
     pub(crate) fn start(
         cluster: &Cluster,
         dir: &Path,
-        (seed, count): (u64, usize),
+        size: &Size,
         clock: Clock,
     ) -> anyhow::Result<Self> {
         let folder = histories(dir);
@@ -53,12 +61,15 @@ impl Crowd {
         let (heads, stop) = (watch::Sender::new(None), watch::Sender::new(false));
         let (orders, progress, tasks) = (Vec::new(), Vec::new(), JoinSet::new());
         let mut crowd = Self { orders, progress, heads, stop, tasks };
-        for number in 0..count {
-            let seed = seed.wrapping_mul(0x9e37_79b9).wrapping_add(number as u64);
+        for number in 0..size.clients {
+            let seed = size.seed.wrapping_mul(0x9e37_79b9).wrapping_add(number as u64);
             let mut rng = SmallRng::seed_from_u64(seed);
             let path = folder.join(format!("client-{number:04}.history"));
             let history = File::create(&path).with_context(|| path.display().to_string())?;
-            let channels = channels(&cluster.symbols, number % 3 == 0, &mut rng);
+            let channels = match size.light {
+                true => few_channels(&cluster.symbols, number),
+                false => channels(&cluster.symbols, number % 3 == 0, &mut rng),
+            };
             let (nodes, batch) = (Arc::clone(&nodes), number % 2 == 1);
             let identity = Identity { seed, channels, batch, nodes, history };
             let (sender, orders) = mpsc::channel(ORDERS_LEN);
@@ -107,19 +118,29 @@ impl Crowd {
         self.heads.send_replace(Some(heads));
     }
 
-    /// Ends everybody and closes their histories.
-    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
+    /// Ends everybody and closes their histories; when who was away.
+    pub(crate) async fn end(mut self) -> anyhow::Result<Vec<Away>> {
         self.stop.send_replace(true);
+        let mut away = Vec::new();
         while let Some(outcome) = self.tasks.join_next().await {
-            outcome.context("a client ended in a panic")??;
+            away.extend(outcome.context("a client ended in a panic")??);
         }
-        Ok(())
+        Ok(away)
     }
 }
 
 /// Where the histories lie.
 pub(crate) fn histories(dir: &Path) -> PathBuf {
     dir.join(HISTORIES)
+}
+
+/// Book and trades of one symbol, in turn.
+fn few_channels(symbols: &[(String, String)], number: usize) -> Vec<String> {
+    let symbol = symbols.iter().cycle().nth(number % symbols.len().max(1));
+    let of = |(venue, symbol): &(String, String)| {
+        ["book", "trade"].map(|kind| format!("{kind}:{venue}:{symbol}")).to_vec()
+    };
+    symbol.map(of).unwrap_or_default()
 }
 
 /// At least half of the symbols, all kinds; some clients also derived channels.

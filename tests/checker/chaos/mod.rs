@@ -8,6 +8,7 @@ mod crowd;
 mod faultlog;
 mod nemesis;
 mod plan;
+mod resumed;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::ValueEnum;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -25,10 +27,10 @@ use crate::cluster::{Cluster, Process, Settings, Signal};
 use crate::dump::{self, DumpWriter};
 use crate::kafka;
 use crate::truth::Truth;
-use crowd::Crowd;
+use crowd::{Crowd, Size};
 use faultlog::FaultLog;
 use nemesis::{Arena, rage, supervise};
-pub(crate) use plan::plan;
+pub(crate) use plan::{Kind, plan};
 
 /// How long the crowd may take to be live: at the start, and after the last fault.
 const LIVE: Duration = Duration::from_secs(60);
@@ -47,7 +49,11 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) faults: u32,
     pub(crate) lasting: Duration,
+    /// The kinds of faults; none named are all.
+    pub(crate) only: Vec<Kind>,
     pub(crate) clients: usize,
+    /// Clients follow little.
+    pub(crate) light: bool,
 }
 
 /// Runs it; the verdict is also written to `verdict.json`.
@@ -56,12 +62,13 @@ pub(crate) struct Run {
 /// The cluster did not start or did not heal: then nothing is judged.
 pub(crate) async fn run(run: &Run) -> anyhow::Result<Verdict> {
     let clock = Clock::start();
-    let plan = plan(run.seed, run.faults, run.lasting);
+    let plan = plan(run.seed, run.faults, run.lasting, &run.only);
     eprintln!("seed {}: {} faults over {:?}", run.seed, plan.len(), run.lasting);
     plan.iter().for_each(|planned| eprintln!("{planned}"));
     let dir = run.settings.dir.clone();
     let mut cluster = Cluster::start(&run.settings).await?;
-    let crowd = Crowd::start(&cluster, &dir, (run.seed, run.clients), clock)?;
+    let size = Size { seed: run.seed, clients: run.clients, light: run.light };
+    let crowd = Crowd::start(&cluster, &dir, &size, clock)?;
     let log = FaultLog::new(&dir.join("faults.jsonl"), clock)?;
     let mut tap = witness(&run.settings, &cluster)?;
     let arena = Arc::new(Arena {
@@ -81,7 +88,8 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<Verdict> {
     cluster.gateways = arena.gateways.into_iter().map(Mutex::into_inner).collect();
     cluster.workers = arena.workers.into_inner();
     let stopped = cluster.stop().await;
-    outcome.and(ended).and(stopped)?;
+    outcome.and(stopped)?;
+    resumed::tell(&dir, &ended?)?;
     anyhow::ensure!(tapped, "fantail tap saw a hole, or gave up; see {}", tap.log().display());
     let verdict = tokio::task::spawn_blocking(move || judge(&dir)).await??;
     tell(run, &verdict);
@@ -205,7 +213,14 @@ fn memory_bytes_max() -> Option<u64> {
 fn tell(run: &Run, verdict: &Verdict) {
     if !verdict.clean {
         blame(&run.settings.dir, verdict);
-        eprintln!("repeat it with --seed {} --faults {}", run.seed, run.faults);
+        let only: Vec<String> = run
+            .only
+            .iter()
+            .filter_map(|kind| Some(kind.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        let only = only.join(",");
+        let only = if only.is_empty() { only } else { format!(" --only {only}") };
+        eprintln!("repeat it with --seed {} --faults {}{only}", run.seed, run.faults);
     }
 }
 

@@ -7,12 +7,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde::Serialize;
 
 /// A way to hurt the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// kill -9, started again later.
@@ -72,15 +73,17 @@ pub(crate) struct Planned {
     pub(crate) lasting_ms: u64,
 }
 
-/// The schedule of a seed: `faults` of them, spread evenly over `over`, with jitter.
-pub(crate) fn plan(seed: u64, faults: u32, over: Duration) -> Vec<Planned> {
+/// The schedule of a seed: `faults` of them, spread evenly over `over`, with jitter. Of all kinds
+/// where `only` names none.
+pub(crate) fn plan(seed: u64, faults: u32, over: Duration, only: &[Kind]) -> Vec<Planned> {
+    let kinds = if only.is_empty() { &KINDS[..] } else { only };
     let mut rng = SmallRng::seed_from_u64(seed ^ 0xfa17);
     let mut bag: Vec<Kind> = Vec::new();
     let step = u64::try_from(over.as_millis()).unwrap_or(u64::MAX) / u64::from(faults.max(1));
     let mut planned = Vec::new();
     for number in 0..u64::from(faults) {
         if bag.is_empty() {
-            bag = KINDS.to_vec();
+            bag = kinds.to_vec();
         }
         let kind = bag.swap_remove(rng.random_range(0..bag.len()));
         let at_ms = number * step + rng.random_range(0..=step / 2);
@@ -116,6 +119,7 @@ mod tests {
     #[test]
     fn a_seed_gives_one_schedule_with_every_kind() {
         let over = Duration::from_secs(240);
+        let plan = |seed, faults, over| plan(seed, faults, over, &[]);
         let one = plan(7, 50, over);
         assert_eq!(one, plan(7, 50, over));
         assert_ne!(one, plan(8, 50, over));
@@ -126,5 +130,15 @@ mod tests {
         assert!(one.is_sorted_by_key(|planned| planned.at_ms));
         assert!(one.windows(2).all(|pair| pair[1].at_ms - pair[0].at_ms <= 7_200));
         assert!(one.iter().all(|planned| planned.at_ms < 240_000));
+    }
+
+    #[test]
+    fn a_schedule_can_be_of_some_kinds_only() {
+        let only = [Kind::GatewayKill, Kind::BrokerPause];
+        let planned = plan(3, 4, Duration::from_secs(20), &only);
+        let kinds: Vec<Kind> = planned.iter().map(|planned| planned.kind).collect();
+        for pair in kinds.chunks(2) {
+            assert!(only.iter().all(|kind| pair.contains(kind)), "{kinds:?}");
+        }
     }
 }
