@@ -63,7 +63,7 @@ impl Shard {
         }
         // Frames that came in one piece with the handshake.
         let mut early = arrival.early.to_vec();
-        self.feed(slot, &mut early);
+        self.contained(slot, |shard| shard.feed(slot, &mut early));
     }
 
     fn welcome(&mut self, slot: usize) {

@@ -1,4 +1,9 @@
 //! Reading a socket: bytes into the shard's scratch, messages out of the session's decoder.
+//!
+//! A client's input is where a mistake of ours would come to light. A panic in handling it ends
+//! that client's session with 1011 and nobody else's; a panic anywhere else still ends the node.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fantail_wire::client::{self, Command, CommandError, CommandLimits};
 use fantail_wire::codes::Code;
@@ -21,6 +26,22 @@ enum Incoming {
 impl Shard {
     /// Reads what is there, up to a turn's worth.
     pub(super) fn read(&mut self, slot: usize) {
+        self.contained(slot, |shard| shard.read_turn(slot));
+    }
+
+    /// Does something with a session's input; a panic ends that session.
+    pub(super) fn contained(&mut self, slot: usize, work: impl FnOnce(&mut Self)) {
+        // What it may leave half done is the session's own, which ends, or scratch.
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_ok() {
+            return;
+        }
+        self.read_scratch.resize(limits::READ_SCRATCH_BYTES, 0);
+        let session = self.sessions.get(slot).map(|session| session.state.id.clone());
+        tracing::error!(?session, "a mistake of ours ended a session");
+        self.close(slot, &End::of(Code::Internal, "a mistake of ours; please report the session"));
+    }
+
+    fn read_turn(&mut self, slot: usize) {
         let mut scratch = std::mem::take(&mut self.read_scratch);
         let mut taken = 0;
         while let Some(hot) = self.hot.get_mut(slot).filter(|hot| hot.socket.is_some()) {
@@ -79,6 +100,8 @@ impl Shard {
     }
 
     fn take_message(&mut self, slot: usize, incoming: Incoming) {
+        #[cfg(test)]
+        fail_on_order(&incoming);
         match incoming {
             Incoming::Command(command) => self.take_command(slot, command),
             Incoming::WrongForm => {
@@ -89,6 +112,14 @@ impl Shard {
             Incoming::Pong => {}
             Incoming::Close(code, reason) => self.closed_by_peer(slot, code, reason),
         }
+    }
+}
+
+/// Where a test lets the handling of a client's input go wrong.
+#[cfg(test)]
+fn fail_on_order(incoming: &Incoming) {
+    if let Incoming::Command(Ok(Command::Ping { id: Some(client::Id::Text(id)) })) = incoming {
+        assert_ne!(id, "go wrong", "by order of a test");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fantail_wire::client::{Command, Reply};
+use fantail_wire::client::{Command, Id, Reply};
 use fantail_wire::codes::Code;
 use fantail_wire::frame::Opcode;
 
@@ -133,4 +133,26 @@ fn a_shard_that_lost_its_place_lets_everybody_resume() {
     rig.publish(vec![(ch, vec![trade(1, 1)])]);
     rig.tell(ToShard::Lost);
     assert_eq!(client.closed().0, 4409);
+}
+
+#[test]
+fn d18_a_panic_in_handling_one_clients_input_ends_that_session_only() {
+    let mut rig = Rig::new();
+    let ch = rig.open(TRADE);
+    let mut other = rig.client(JSON);
+    for round in 1..=3 {
+        let mut victim = rig.client(JSON);
+        victim.subscribe(&[TRADE]);
+        rig.answer_next();
+        assert!(matches!(victim.reply(), Reply::Subscribed { .. }));
+        victim.command(&Command::Ping { id: Some(Id::Text("go wrong".into())) });
+        assert!(matches!(victim.reply(), Reply::Goodbye { code: Code::Internal, .. }));
+        let (code, reason) = victim.closed();
+        assert_eq!(code, 1011, "{reason}");
+        rig.publish(vec![(ch, vec![trade(1, round)])]);
+        other.command(&Command::Ping { id: None });
+        assert!(matches!(other.reply(), Reply::Pong { .. }), "the others are served");
+    }
+    rig.until("only the other is left", |shard| shard.total == 1);
+    assert_eq!(rig.closes.latest().iter().filter(|entry| entry.code == 1011).count(), 3);
 }
