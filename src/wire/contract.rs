@@ -5,6 +5,7 @@ mod random;
 mod records;
 mod replies;
 mod samples;
+mod skew;
 mod vectors;
 
 use fantail_model::Position;

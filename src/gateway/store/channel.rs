@@ -113,7 +113,7 @@ impl ChannelState {
         let new_epoch = self.position.is_some_and(|ours| ours.epoch != event.position.epoch);
         self.position = Some(event.position);
         self.snapshots = [None, None];
-        (self.silent, self.suspect) = (None, None);
+        self.suspect = None;
         (self.ts, self.rx) = (event.ts.or(self.ts), event.rx);
         if event.vseq.is_some() {
             self.vseq = event.vseq;
@@ -241,7 +241,7 @@ impl ChannelState {
         self.silent = Some((reason, now));
     }
 
-    /// Its owner was heard again.
+    /// Its owner was heard again: by a heartbeat, or by an event that is not an old one.
     pub(crate) fn mark_heard(&mut self) {
         self.silent = None;
     }

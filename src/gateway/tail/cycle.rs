@@ -81,7 +81,10 @@ impl Tail {
             return self.unreadable(&RecordError::Malformed { reason }, delivered);
         }
         match record::decode(value) {
-            Ok(Record::Event { channel, event }) => self.take_event(&channel, event, now),
+            Ok(Record::Event { channel, event }) => {
+                let late = self.is_late(delivered, now);
+                self.take_event(&channel, event, (now, late));
+            }
             Ok(Record::Heartbeat(heartbeat)) if !self.is_late(delivered, now) => {
                 self.take_heartbeat(&heartbeat.venue);
             }
@@ -95,7 +98,8 @@ impl Tail {
         }
     }
 
-    fn take_event(&mut self, name: &str, event: Event, now: Micros) {
+    /// Takes an event; one that is `late` says nothing about whether its owner lives.
+    fn take_event(&mut self, name: &str, event: Event, (now, late): (Micros, bool)) {
         let Some(ch) = self.number_or_open(name) else {
             self.metrics.poison(1);
             return;
@@ -107,6 +111,9 @@ impl Tail {
         self.metrics.lag_ingest_to_tail(now.since(event.rx));
         match channel.apply(event) {
             Ok((published, _)) => {
+                if !late {
+                    channel.mark_heard();
+                }
                 let awaits = channel.awaits_snapshot();
                 self.cycle.derive(channel, &published, now);
                 self.cycle.add(ch, published);

@@ -7,6 +7,8 @@ mod deep;
 mod faults;
 mod faulty;
 mod kafka;
+mod paused;
+mod skew;
 mod speed;
 mod warm;
 
