@@ -14,6 +14,7 @@ mod end_to_end {
     mod crowd;
     mod deploy;
     mod drain;
+    mod nodes;
     mod oracle;
     mod page;
     mod protocol;
@@ -24,4 +25,5 @@ mod end_to_end {
     mod secrets;
     mod sharing;
     mod strict;
+    mod wires;
 }

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod echo;
 pub mod http;
+pub mod relay;
 pub mod require;
 pub mod stage;
 pub mod strict;

@@ -1,4 +1,7 @@
-//! One WebSocket connection to a server, with the credentials of the command line.
+//! One WebSocket connection to a server, with the credentials of the command line. A server that
+//! shows no sign of life for two of its heartbeats is gone, however open the connection looks.
+
+use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -7,6 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, handshake::client::Request};
@@ -21,8 +25,19 @@ const FINAL_CODES: [u16; 6] = [1002, 1003, 1007, 1008, 1009, 4403];
 /// Longest part of a refusal's body that is shown.
 const BODY_BYTES_SHOWN: usize = 2_048;
 
+/// Heartbeats without a sign of life after which a server is gone.
+const SILENT_HEARTBEATS: u32 = 2;
+/// How long the welcome, which says how often a server shows that it lives, may take.
+const WELCOME_WAIT: Duration = Duration::from_secs(30);
+
 /// An open connection.
-pub(super) struct Connection(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Connection {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Silence that is too long.
+    silence: Duration,
+    /// When it will be.
+    gone: Instant,
+}
 
 /// What came.
 pub(super) enum Received {
@@ -51,7 +66,10 @@ impl Connection {
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
         match connect_async_with_config(request, Some(config), true).await {
-            Ok((socket, _)) => Ok(Self(socket)),
+            Ok((socket, _)) => {
+                let (silence, gone) = (WELCOME_WAIT, Instant::now() + WELCOME_WAIT);
+                Ok(Self { socket, silence, gone })
+            }
             Err(Error::Http(response)) => {
                 let status = response.status();
                 let body = response.body().as_deref().unwrap_or_default();
@@ -78,12 +96,23 @@ impl Connection {
         } else {
             Message::binary(bytes)
         };
-        self.0.send(message).await.context("sending a command")
+        self.socket.send(message).await.context("sending a command")
+    }
+
+    /// How often the server shows that it lives.
+    pub(super) fn expect_every(&mut self, heartbeat: Duration) {
+        self.silence = heartbeat * SILENT_HEARTBEATS;
+        self.gone = Instant::now() + self.silence;
     }
 
     pub(super) async fn next(&mut self) -> Received {
         loop {
-            match self.0.next().await {
+            let Ok(received) = timeout_at(self.gone, self.socket.next()).await else {
+                let reason = format!("the server is silent for {:?}", self.silence);
+                return Received::Closed(reason, false);
+            };
+            self.gone = Instant::now() + self.silence;
+            match received {
                 Some(Ok(Message::Text(text))) => return Received::Message(text.into()),
                 Some(Ok(Message::Binary(bytes))) => return Received::Message(bytes),
                 Some(Ok(Message::Close(Some(frame)))) => {

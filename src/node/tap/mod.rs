@@ -136,6 +136,9 @@ impl Tap {
                 Received::Closed(reason, false) => return Ok(Ended::Lost(reason)),
             };
             let mut message = decode_message(self.encoding, &bytes)?;
+            if let ServerMessage::Reply(Reply::Welcome { heartbeat_ms, .. }) = &message {
+                connection.expect_every(Duration::from_millis(u64::from(*heartbeat_ms)));
+            }
             if let Some(ended) = self.take(&mut message, bytes.len())? {
                 return Ok(ended);
             }
