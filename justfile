@@ -37,7 +37,7 @@ oracle:
 deny:
     cargo deny check
 
-# The bus against a real Apache Kafka: three KRaft brokers on loopback (java 17 and mvn, no Docker)
+# The bus and several nodes against a real Apache Kafka: KRaft brokers on loopback (java 17 and mvn, no Docker)
 test-kafka:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -45,6 +45,10 @@ test-kafka:
     tests/kafka/broker.sh start 3
     export FANTAIL_KAFKA=$(tests/kafka/broker.sh brokers) FANTAIL_REQUIRE=kafka
     cargo test --locked -p fantail-bus --lib kafka -- --nocapture --test-threads=1
+    tests/kafka/broker.sh start 1
+    export FANTAIL_KAFKA=$(tests/kafka/broker.sh brokers)
+    cargo test --locked -p fantail-tests --test end_to_end nodes -- --nocapture --test-threads=1
+    cargo test --locked -p fantail-gateway --lib tail::tests::kafka -- --nocapture --test-threads=1
 
 # docker-compose.yml, deploy/ and k8s/ against each tool's own parser; no Docker, no cluster
 validate-deploy:

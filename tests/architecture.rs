@@ -11,13 +11,14 @@ mod architecture {
     pub(crate) mod arrows;
     pub(crate) mod bans;
     pub(crate) mod code;
+    pub(crate) mod faults;
     pub(crate) mod imports;
     pub(crate) mod sizes;
     pub(crate) mod source;
 }
 
 use architecture::source::{Place, Source, repository, sources};
-use architecture::{arrows, bans, imports, sizes};
+use architecture::{arrows, bans, faults, imports, sizes};
 
 /// Fails with every place that breaks a rule.
 #[track_caller]
@@ -69,6 +70,11 @@ fn nothing_is_left_unfinished() {
 #[test]
 fn nothing_names_this_machine() {
     nothing_breaks("paths of one machine", over(&sources(), bans::machine_paths));
+}
+
+#[test]
+fn the_table_of_faults_names_what_there_is() {
+    nothing_breaks("faults in ARCHITECTURE.md", faults::check(&sources()));
 }
 
 #[test]

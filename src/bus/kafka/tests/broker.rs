@@ -148,3 +148,31 @@ fn a_deleted_topic_is_told_to_who_reads_it() {
     super::send_all(producer.as_mut(), [super::record(&topic, 0, "new")]);
     assert_eq!(super::values(&super::read(consumer.as_mut(), 1)), ["new"]);
 }
+
+#[test]
+fn d09_partitions_added_to_a_topic_move_nobody_who_runs() {
+    let Some(address) = address("growing a topic under its writers and readers") else { return };
+    let config = KafkaConfig::plain(&address);
+    let topic = TopicName::from_static("check.grown");
+    let small = TopicSpec { at_least: true, ..spec(topic.clone(), 2) };
+    afresh(&config, std::slice::from_ref(&small));
+    let bus = open(&address);
+    settled(&bus, std::slice::from_ref(&small));
+    let mut producer = bus.producer().unwrap();
+    let mut consumer = super::reading(&bus, &topic, 2, Offset::Earliest);
+    let both = |text: &str| [0, 1].map(|partition| super::record(&topic, partition, text));
+    super::send_all(producer.as_mut(), both("before"));
+    super::read(consumer.as_mut(), 2);
+    let large = TopicSpec { partitions: 5, ..small };
+    assert_eq!(topics::create(&config, std::slice::from_ref(&large)), Ok(Vec::new()));
+    settled(&open(&address), std::slice::from_ref(&large));
+    // Who started before goes on with the partitions it knows: every channel stays where it is.
+    assert_eq!(producer.partitions(&topic), Some(2));
+    super::send_all(producer.as_mut(), both("after"));
+    assert_eq!(super::values(&super::read(consumer.as_mut(), 2)), ["after"; 2]);
+    // Who starts now is told that the count is not the configured one.
+    let strict = spec(topic.clone(), 2);
+    let fault = Fault::Partitions { wanted: 2, found: 5 };
+    let wrong = TopicsError::Wrong(vec![TopicFault { topic, fault }]);
+    assert_eq!(topics::check(&config, &[strict]), Err(wrong));
+}
