@@ -255,3 +255,23 @@ fn figures_are_told_without_names() {
     let text = metrics.render().unwrap();
     assert!(text.contains("fantail_bus_kafka_clients{client=\"producer\"} 0"), "{text}");
 }
+
+#[test]
+fn d07_answers_that_come_too_late_double_and_reorder_nothing() {
+    let (mock, bus) = cluster(1);
+    let mut producer = bus.producer().unwrap();
+    send_all(producer.as_mut(), [record(&TOPIC, 0, "0")]);
+    // Longer than a request may take: it is given up, stored as it may be, and sent again.
+    mock.broker_round_trip_time(1, Duration::from_secs(5)).unwrap();
+    for n in 1..50 {
+        producer.send(record(&TOPIC, 0, &n.to_string())).unwrap();
+    }
+    let waited = producer.flush(Duration::from_secs(7));
+    assert!(matches!(waited, Err(FlushError::TimedOut(_))), "{waited:?}");
+    mock.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    producer.flush(FLUSH).unwrap();
+    let mut consumer = reading(&bus, &TOPIC, 1, Offset::Earliest);
+    let expected: Vec<_> = (0..50).map(|n| n.to_string()).collect();
+    assert_eq!(values(&read(consumer.as_mut(), 50)), expected);
+    assert_eq!(producer.lost(), 0);
+}

@@ -50,10 +50,11 @@ const FLUSH: Duration = Duration::from_secs(60);
 fn topics_made(config: &KafkaConfig) {
     let spec = |name| TopicSpec {
         name: TopicName::from_static(name),
-        partitions: PARTITIONS,
+        // The control topic has a partition for each unit of whoever worked on these brokers.
+        partitions: if name == record::CONTROL { 1 } else { PARTITIONS },
         retention: Retention::bytes(1 << 30),
         compacted: Layout::COMPACTED.contains(&name),
-        at_least: false,
+        at_least: name == record::CONTROL,
     };
     topics::create(config, &Layout::topics().map(spec).collect::<Vec<_>>()).unwrap();
 }
