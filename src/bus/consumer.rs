@@ -17,6 +17,21 @@ pub trait Consumer: Send {
     /// An unknown topic or partition (then the old assignment stays), or a bus that is away.
     fn assign(&mut self, starts: Vec<Start>) -> Result<(), ConsumeError>;
 
+    /// Adds one partition to the assignment; the others go on undisturbed. One that is assigned
+    /// already is moved, as by [`Consumer::seek`]. With [`Offset::At`], and a topic whose
+    /// partitions were asked for before, it waits for nobody.
+    ///
+    /// # Errors
+    /// As [`Consumer::assign`].
+    fn add(&mut self, start: Start) -> Result<(), ConsumeError>;
+
+    /// Takes one partition out of the assignment: no later poll delivers a record of it, or an
+    /// error about it. It waits for nobody; one that is not assigned is no mistake.
+    ///
+    /// # Errors
+    /// The client library's own refusal; then the partition stays assigned.
+    fn remove(&mut self, topic: &TopicName, partition: u32) -> Result<(), ConsumeError>;
+
     /// Moves one assigned partition, e.g. after [`ConsumeError::OffsetOutOfRange`].
     ///
     /// # Errors

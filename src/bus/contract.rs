@@ -6,6 +6,7 @@
 //! times in milliseconds, and reads a compacted topic by its last value per key.
 
 mod cases;
+mod coming;
 mod delivery;
 mod groups;
 mod starts;

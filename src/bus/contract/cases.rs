@@ -1,6 +1,6 @@
 //! The list of promises. Owns their names and order only.
 
-use super::{Case, delivery, groups, starts};
+use super::{Case, coming, delivery, groups, starts};
 
 /// Every promise, in reading order.
 pub const CASES: &[Case] = &[
@@ -17,6 +17,8 @@ pub const CASES: &[Case] = &[
     Case { name: "start_by_time", run: starts::start_by_time },
     Case { name: "offsets_of_an_empty_topic", run: starts::offsets_of_an_empty_topic },
     Case { name: "assign_replaces", run: starts::assign_replaces },
+    Case { name: "partitions_come_and_go", run: coming::partitions_come_and_go },
+    Case { name: "what_was_removed_is_silent", run: coming::what_was_removed_is_silent },
     Case { name: "unknown_places", run: starts::unknown_places },
     Case { name: "offset_out_of_range", run: starts::offset_out_of_range },
     Case { name: "retention_is_told", run: starts::retention_is_told },

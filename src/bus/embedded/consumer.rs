@@ -41,6 +41,11 @@ impl EmbeddedConsumer {
         Ok(Assigned { topic: start.topic, index: start.partition, partition, next, lost: false })
     }
 
+    /// Where an assigned partition stands in the list.
+    fn place(&self, topic: &TopicName, index: u32) -> Option<usize> {
+        self.assigned.iter().position(|a| a.topic == *topic && a.index == index)
+    }
+
     fn offset_of(&self, partition: &Partition, from: Offset) -> u64 {
         partition.resolve(from, self.shared.clock.wall_micros(), &self.shared.metrics)
     }
@@ -127,9 +132,25 @@ impl Consumer for EmbeddedConsumer {
         Ok(())
     }
 
+    fn add(&mut self, start: Start) -> Result<(), ConsumeError> {
+        if self.place(&start.topic, start.partition).is_some() {
+            return self.seek(start);
+        }
+        let added = self.resolve(start)?;
+        added.partition.listen(&self.bell);
+        self.assigned.push(added);
+        Ok(())
+    }
+
+    fn remove(&mut self, topic: &TopicName, partition: u32) -> Result<(), ConsumeError> {
+        if let Some(at) = self.place(topic, partition) {
+            self.assigned.swap_remove(at).partition.unlisten(&self.bell);
+        }
+        Ok(())
+    }
+
     fn seek(&mut self, start: Start) -> Result<(), ConsumeError> {
-        let is_it = |a: &Assigned| a.topic == start.topic && a.index == start.partition;
-        let Some(at) = self.assigned.iter().position(is_it) else {
+        let Some(at) = self.place(&start.topic, start.partition) else {
             return Err(ConsumeError::UnknownPartition(start.topic, start.partition));
         };
         let next = self.offset_of(&self.assigned[at].partition, start.from);

@@ -73,6 +73,23 @@ impl Assignment {
         self.all[at] = moved;
     }
 
+    /// One partition more.
+    pub(super) fn push(&mut self, added: Assigned) {
+        let places = self.places.entry(added.topic.clone()).or_default();
+        places.insert(added.index, self.all.len());
+        self.all.push(added);
+    }
+
+    /// One partition less; the last one takes its place in the list.
+    pub(super) fn remove(&mut self, at: usize) {
+        let removed = self.all.swap_remove(at);
+        let places = self.places.entry(removed.topic).or_default();
+        places.remove(&removed.index);
+        if let Some(moved) = self.all.get(at) {
+            self.places.entry(moved.topic.clone()).or_default().insert(moved.index, at);
+        }
+    }
+
     /// The one partition whose next offset the client's words name ("… offset 17 (…"); none if
     /// there are several.
     pub(super) fn named_by(&self, reason: &str) -> Option<usize> {
@@ -108,5 +125,20 @@ mod tests {
         assert_eq!(assignment.named_by(reason), None, "told already");
         assert_eq!(assignment.position("t", 1), Some(1));
         assert_eq!(assignment.position("u", 1), None);
+    }
+
+    #[test]
+    fn partitions_come_and_go() {
+        let topic = TopicName::from_static("t");
+        let at = |index| Assigned::new(topic.clone(), index, 0);
+        let mut assignment = Assignment::new(vec![at(0), at(1), at(2)]);
+        assignment.remove(0);
+        let index_at = |assignment: &Assignment, index| {
+            assignment.position("t", index).map(|at| assignment.all()[at].index)
+        };
+        assert_eq!([0, 1, 2].map(|index| index_at(&assignment, index)), [None, Some(1), Some(2)]);
+        assignment.remove(assignment.position("t", 1).expect("it is assigned"));
+        assignment.push(at(0));
+        assert_eq!([0, 1, 2].map(|index| index_at(&assignment, index)), [Some(0), None, Some(2)]);
     }
 }

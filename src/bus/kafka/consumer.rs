@@ -237,6 +237,36 @@ impl Consumer for KafkaConsumer {
         self.apply()
     }
 
+    fn add(&mut self, start: Start) -> Result<(), ConsumeError> {
+        if self.assignment.position(start.topic.as_str(), start.partition).is_some() {
+            return self.seek(start);
+        }
+        let Some(added) = self.resolve(vec![start])?.pop() else { return Ok(()) };
+        let mut list = TopicPartitionList::with_capacity(1);
+        add(&mut list, &added)?;
+        self.client.incremental_assign(&list).map_err(|error| away(&error))?;
+        self.assignment.push(added);
+        Ok(())
+    }
+
+    fn remove(&mut self, topic: &TopicName, partition: u32) -> Result<(), ConsumeError> {
+        let Some(at) = self.assignment.position(topic.as_str(), partition) else { return Ok(()) };
+        let assigned = &self.assignment.all()[at];
+        if !assigned.lost {
+            let mut list = TopicPartitionList::with_capacity(1);
+            add(&mut list, assigned)?;
+            self.client.incremental_unassign(&list).map_err(|error| away(&error))?;
+        }
+        self.assignment.remove(at);
+        self.pending.retain(|told| match told {
+            ConsumeError::OffsetOutOfRange { topic: of, partition: index, .. } => {
+                (of, *index) != (topic, partition)
+            }
+            _ => true,
+        });
+        Ok(())
+    }
+
     fn seek(&mut self, start: Start) -> Result<(), ConsumeError> {
         let Some(at) = self.assignment.position(start.topic.as_str(), start.partition) else {
             return Err(ConsumeError::UnknownPartition(start.topic, start.partition));

@@ -78,6 +78,14 @@ impl Consumer for Faulty {
         self.inner.assign(starts)
     }
 
+    fn add(&mut self, start: Start) -> Result<(), ConsumeError> {
+        self.inner.add(start)
+    }
+
+    fn remove(&mut self, topic: &TopicName, partition: u32) -> Result<(), ConsumeError> {
+        self.inner.remove(topic, partition)
+    }
+
     fn seek(&mut self, start: Start) -> Result<(), ConsumeError> {
         self.inner.seek(start)
     }
