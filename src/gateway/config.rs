@@ -1,5 +1,7 @@
 //! The gateway's configuration: what is written, and what it means.
 
+mod bounds;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -60,6 +62,10 @@ pub struct GatewaySection {
     pub shards: usize,
     /// Interval of pings; a client silent for two is closed.
     pub heartbeat: HumanDuration,
+    /// Which partitions of the bus it reads.
+    pub consume: Consume,
+    /// With `consume = "interest"`: how long a partition nobody wants is still read.
+    pub partition_linger: HumanDuration,
     /// Memory for recovery rings, all channels together (estimated).
     pub ring_bytes: ByteSize,
     /// Memory for sessions that are behind, of the node, shared out among its shards (estimated).
@@ -87,6 +93,17 @@ pub struct GatewaySection {
     /// Window of shared compressed frames, 2^9 to 2^15 bytes: clients that limit it below this
     /// are sent plain frames.
     pub deflate_window_bits: u8,
+}
+
+/// Which partitions of events a gateway reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consume {
+    /// All of them, always.
+    #[default]
+    All,
+    /// Those somebody wants; the first who wants one waits until it has been caught up with.
+    Interest,
 }
 
 impl Default for ListenSection {
@@ -120,6 +137,8 @@ impl Default for GatewaySection {
             node: "gw-1".into(),
             shards: 0,
             heartbeat: HumanDuration::from_secs(15),
+            consume: Consume::All,
+            partition_linger: HumanDuration::from_secs(30),
             ring_bytes: ByteSize(256 * 1_024 * 1_024),
             backlog_bytes: ByteSize(128 * 1_024 * 1_024),
             session_backlog_bytes: ByteSize(64 * 1_024 * 1_024),
@@ -188,6 +207,8 @@ pub struct GatewayConfig {
     pub sessions: SessionConfig,
     /// Fan-out threads.
     pub shards: usize,
+    /// Only partitions somebody wants are consumed, and one nobody wants for this long not any more.
+    pub by_interest: Option<Duration>,
     /// Estimated bytes of all recovery rings.
     pub ring_bytes: usize,
     /// Conflation intervals of `@interval` channels.
@@ -224,7 +245,7 @@ impl GatewayConfig {
     ) -> Self {
         check_positive(limits, problems);
         check_gateway(gateway, problems);
-        check_backlog(gateway, problems);
+        bounds::check_backlog(gateway, problems);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shards = if gateway.shards == 0 { cores.min(SHARDS_MAX) } else { gateway.shards };
         Self {
@@ -244,7 +265,7 @@ impl GatewayConfig {
                 backlog_bytes: gateway.backlog_bytes.as_usize() / shards,
                 session_backlog_bytes: gateway.session_backlog_bytes.as_usize(),
                 session_reply_bytes: gateway.session_reply_bytes.as_usize(),
-                kernel: kernel(gateway, problems),
+                kernel: bounds::kernel(gateway, problems),
                 conflate_after: gateway.conflate_after.get(),
                 slow_after: gateway.slow_after.get(),
                 drain: gateway.drain.get(),
@@ -252,6 +273,7 @@ impl GatewayConfig {
                 deflate_window_bits: gateway.deflate_window_bits,
             },
             shards,
+            by_interest: by_interest(gateway, problems),
             ring_bytes: gateway.ring_bytes.as_usize(),
             intervals: intervals(gateway, problems),
             deflate: gateway.deflate,
@@ -297,40 +319,13 @@ fn intervals(gateway: &GatewaySection, problems: &mut Problems) -> Vec<Interval>
     intervals
 }
 
-/// The smallest unsent bound still fits a batch or two; the largest suits one very fat path.
-const UNSENT_BYTES: std::ops::RangeInclusive<u64> = 4_096..=16 * 1_024 * 1_024;
-/// Below a second a busy network looks dead; above an hour nothing is bounded.
-const UNACKED_TIMEOUT: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(3_600);
-
-fn kernel(gateway: &GatewaySection, problems: &mut Problems) -> KernelBounds {
-    let unsent = gateway.kernel_unsent_bytes.bytes();
-    if !UNSENT_BYTES.contains(&unsent) {
-        let (reason, fix) = ("outside 4KiB … 16MiB", "16KiB keeps a stalled reader small");
-        problems.push("gateway.kernel_unsent_bytes", unsent, reason, fix);
+fn by_interest(gateway: &GatewaySection, problems: &mut Problems) -> Option<Duration> {
+    let linger = gateway.partition_linger.get();
+    if !limits::PARTITION_LINGER.contains(&linger) {
+        let (reason, fix) = ("outside 1s … 1h", "30s lets a client reconnect in peace");
+        problems.push("gateway.partition_linger", gateway.partition_linger, reason, fix);
     }
-    let unacked_timeout = gateway.kernel_unacked_timeout.get();
-    if !UNACKED_TIMEOUT.contains(&unacked_timeout) {
-        let (reason, fix) = ("outside 1s … 1h", "20s ends dead peers and outlasts hiccups");
-        let written = format!("{unacked_timeout:?}");
-        problems.push("gateway.kernel_unacked_timeout", written, reason, fix);
-    }
-    KernelBounds { unsent_bytes: u32::try_from(unsent).unwrap_or(u32::MAX), unacked_timeout }
-}
-
-/// Bounds of memory for slow sessions: too small, and nobody could be behind for a moment.
-fn check_backlog(gateway: &GatewaySection, problems: &mut Problems) {
-    const LEAST: u64 = 64 * 1_024;
-    let bounds = [
-        ("gateway.backlog_bytes", gateway.backlog_bytes),
-        ("gateway.session_backlog_bytes", gateway.session_backlog_bytes),
-        ("gateway.session_reply_bytes", gateway.session_reply_bytes),
-    ];
-    for (key, bound) in bounds {
-        if bound.bytes() < LEAST {
-            problems.push(key, bound, "below 64KiB", "write 1MiB or more");
-        }
-    }
+    (gateway.consume == Consume::Interest).then_some(linger)
 }
 
 fn check_positive(limits: &LimitsSection, problems: &mut Problems) {

@@ -21,6 +21,7 @@ mod past;
 mod proxies;
 mod query;
 pub mod rest;
+mod scout;
 mod seed;
 mod session;
 mod sessions;

@@ -1,5 +1,6 @@
 //! Every bound of the gateway that is not configured, with its reason.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Records the tail takes from the bus in one cycle. Larger batches amortise more, but shards
@@ -62,6 +63,22 @@ pub(crate) const PAST_READS_MAX: u32 = 3;
 pub(crate) const PAST_GROUP_EVENTS: usize = 256;
 /// Commands that may wait for their past at once; each wakes with its answer.
 pub(crate) const READING_MAX: usize = 10_000;
+/// How long a partition nobody wants may be configured to be read still. Less than a second, and
+/// whoever reconnects finds it cold each time; for more than an hour, consuming everything is meant.
+pub(crate) const PARTITION_LINGER: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3_600);
+/// How long a command waits for a partition that is only beginning to be read. Reading takes
+/// seconds; a bus that does not answer for longer than this is away, and the client may ask again.
+pub(crate) const WAKE_WAIT: Duration = Duration::from_secs(10);
+/// Channels of a partition that is to be read opened in one cycle: a deep book takes about 100 µs,
+/// and live channels wait meanwhile.
+pub(crate) const OPENED_PER_CYCLE: usize = 32;
+/// Commands that may wait for partitions at once; beyond it they are refused.
+pub(crate) const WAKING_MAX: usize = 10_000;
+/// Questions to the scout that may wait: one for each partition of a large layout.
+pub(crate) const SCOUT_QUESTIONS_MAX: usize = 1_024;
+/// How often the topics' partition counts are looked at.
+pub(crate) const TOPICS_LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Least ring bytes a channel keeps however many channels there are.
 pub(crate) const RING_CHANNEL_BYTES_MIN: usize = 64 * 1_024;
 /// Most ring bytes one channel may keep.

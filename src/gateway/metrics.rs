@@ -229,6 +229,12 @@ pub(crate) struct TailMetrics {
     pub(crate) mended: AtomicU64,
     pub(crate) ring_bytes: AtomicU64,
     pub(crate) channels: AtomicU64,
+    /// Partitions of events read now, and all there are.
+    pub(crate) partitions: [AtomicU64; 2],
+    /// Times a partition began to be read because somebody wanted it.
+    pub(crate) woken: AtomicU64,
+    /// Topics that are not as they were at the start.
+    pub(crate) topics_wrong: AtomicU64,
     lag_seconds: Histogram,
 }
 
@@ -250,6 +256,9 @@ impl TailMetrics {
             mended: AtomicU64::default(),
             ring_bytes: AtomicU64::default(),
             channels: AtomicU64::default(),
+            partitions: Default::default(),
+            woken: AtomicU64::default(),
+            topics_wrong: AtomicU64::default(),
             lag_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 18)),
         }
     }
@@ -257,6 +266,22 @@ impl TailMetrics {
     /// Records that could not be read or applied.
     pub(crate) fn poison(&self, records: usize) {
         self.poison.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    /// A partition begins to be read.
+    pub(crate) fn woken(&self) {
+        self.woken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Partitions of events that are read, of all.
+    pub(crate) fn partitions(&self, consumed: usize, total: usize) {
+        self.partitions[0].store(consumed as u64, Ordering::Relaxed);
+        self.partitions[1].store(total as u64, Ordering::Relaxed);
+    }
+
+    /// Topics that are not as they were.
+    pub(crate) fn topics_wrong(&self, topics: usize) {
+        self.topics_wrong.store(topics as u64, Ordering::Relaxed);
     }
 
     /// A position is read back from the bus.

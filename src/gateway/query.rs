@@ -51,6 +51,8 @@ pub enum Answer {
     Status(Vec<StatusAnswer>),
     /// The channel exists on no feed of this node.
     Unknown,
+    /// Too many questions wait for partitions this node is only beginning to read.
+    Later,
 }
 
 /// A book as it was when the tail was asked.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
-use fantail_bus::{ConsumeError, Consumer};
+use fantail_bus::{ConsumeError, Consumer, Waker};
 use fantail_ops::clock::Clock;
 use fantail_ops::closes::CloseLog;
 use fantail_ops::health::Readiness;
@@ -22,13 +22,14 @@ use crate::limits;
 use crate::link::{TailLink, ToShard};
 use crate::listener::{self, Arrival, Door};
 use crate::metrics::{self, ShardMetrics, TailMetrics};
-use crate::past::reader::Reader;
+use crate::past::reader::{PastLink, Reader};
 use crate::query::TailQueries;
 use crate::rest::{self, RestState};
+use crate::scout::{Scout, ScoutLink};
 use crate::sessions::{self, SessionsAsked};
 use crate::shard::{Shard, ShardSetup};
 use crate::tail::layout::Layout;
-use crate::tail::{Mailboxes, Tail};
+use crate::tail::{Mailboxes, Setup, Tail};
 use crate::variant::Variants;
 
 /// What a gateway is given besides its configuration.
@@ -37,6 +38,8 @@ pub struct Dependencies {
     pub consumer: Box<dyn Consumer>,
     /// Reads the bus back for old positions, on a thread of its own; nothing assigned yet.
     pub past: Box<dyn Consumer>,
+    /// Asks the bus about places, on a thread of its own; nothing is ever assigned.
+    pub scout: Box<dyn Consumer>,
     /// Time.
     pub clock: Clock,
     /// Where its figures are registered.
@@ -135,12 +138,13 @@ impl Gateway {
             let mail = (mailbox, arrivals, asked);
             start_shard(setup, listener, mail, door, with.shutdown.clone()).await?;
         }
-        let (clock, end) = (with.clock.clone(), with.shutdown.clone());
-        let (reader, past) = Reader::new(with.past, clock, end, waker);
-        start_thread("past", &with.shutdown, move || reader.run())?;
-        let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked, past };
-        let made = (config.ring_bytes, variants, layout);
-        let tail = Tail::new(made, mailboxes, with.clock, tail_metrics);
+        let aside = (with.past, with.scout);
+        let (past, scout) = start_aside(aside, &with.clock, &with.shutdown, &waker)?;
+        let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked, past, scout };
+        let (ring_bytes, by_interest) = (config.ring_bytes, config.by_interest);
+        let readiness = with.readiness.clone();
+        let setup = Setup { ring_bytes, variants, layout, by_interest, readiness };
+        let tail = Tail::new(setup, mailboxes, with.clock, tail_metrics);
         let caught_up = opening(&connections, &with.readiness);
         let end = with.shutdown.clone();
         start_thread("tail", &with.shutdown, move || tail.run(consumer, caught_up, &end))?;
@@ -207,11 +211,38 @@ fn start_thread(
     shutdown: &Shutdown,
     run: impl FnOnce() + Send + 'static,
 ) -> Result<(), GatewayError> {
-    let (shutdown, guard) = (shutdown.clone(), shutdown.guard(name));
+    let guard = shutdown.guard(name);
+    start_asking(name, shutdown, move || {
+        run();
+        drop(guard);
+    })
+}
+
+/// The threads that wait for the bus in the tail's place: the reader of the past, the scout.
+fn start_aside(
+    (past, scout): (Box<dyn Consumer>, Box<dyn Consumer>),
+    clock: &Clock,
+    shutdown: &Shutdown,
+    wake_tail: &Waker,
+) -> Result<(PastLink, ScoutLink), GatewayError> {
+    let (clock, end) = (clock.clone(), shutdown.clone());
+    let (reader, past) = Reader::new(past, clock, end, wake_tail.clone());
+    start_thread("past", shutdown, move || reader.run())?;
+    let (scouting, scout) = Scout::new(scout, shutdown.clone(), wake_tail.clone());
+    start_asking("scout", shutdown, move || scouting.run())?;
+    Ok((past, scout))
+}
+
+/// The same for a thread the end need not wait for: it only asks.
+fn start_asking(
+    name: &'static str,
+    shutdown: &Shutdown,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<(), GatewayError> {
+    let shutdown = shutdown.clone();
     let run = move || {
         let _watch = EndsWithUs(shutdown);
         run();
-        drop(guard);
     };
     let started = thread::Builder::new().name(name.into()).spawn(run);
     started.map(drop).map_err(GatewayError::Thread)

@@ -189,6 +189,7 @@ impl Parts {
         let dependencies = Dependencies {
             consumer: bus.consumer().context("the bus")?,
             past: bus.consumer().context("the bus")?,
+            scout: bus.consumer().context("the bus")?,
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             closes: self.closes.clone(),

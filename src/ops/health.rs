@@ -20,6 +20,8 @@ pub struct Readiness {
 struct ReadinessInner {
     /// A lock, because parts start on any thread; held for one map operation.
     waiting: Mutex<BTreeMap<&'static str, usize>>,
+    /// What is wrong without keeping traffic away, by subject.
+    warnings: Mutex<BTreeMap<&'static str, String>>,
     draining: AtomicBool,
     /// Unready from its first moment on, before anybody acts on it.
     end: Shutdown,
@@ -60,6 +62,22 @@ impl Readiness {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.inner.is_draining() && self.inner.waiting().is_empty()
+    }
+
+    /// Says what is wrong with a subject although traffic is welcome, or that nothing is any more.
+    pub fn warn(&self, subject: &'static str, wrong: Option<String>) {
+        let mut warnings = self.inner.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        match wrong {
+            Some(wrong) => drop(warnings.insert(subject, wrong)),
+            None => drop(warnings.remove(subject)),
+        }
+    }
+
+    /// What is wrong without keeping traffic away.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let warnings = self.inner.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.values().cloned().collect()
     }
 
     /// What it waits for; `draining` once it drains.
@@ -189,6 +207,18 @@ mod tests {
         readiness.unready();
         assert!(!readiness.is_ready());
         assert_eq!(readiness.missing(), ["draining"]);
+    }
+
+    #[test]
+    fn a_warning_keeps_no_traffic_away_and_can_be_taken_back() {
+        let readiness = Readiness::new();
+        readiness.warn("b", Some("b is odd".into()));
+        readiness.warn("a", Some("a is odd".into()));
+        readiness.warn("a", Some("a is odder".into()));
+        assert_eq!(readiness.warnings(), ["a is odder", "b is odd"]);
+        assert!(readiness.is_ready() && readiness.missing().is_empty());
+        readiness.warn("b", None);
+        assert_eq!(readiness.warnings(), ["a is odder"]);
     }
 
     #[test]

@@ -32,7 +32,16 @@ pub(super) struct Places {
 struct Known {
     /// 0: there is no such topic.
     partitions: u32,
-    at: Duration,
+    /// The count keys are spread over; 0 as long as none is known.
+    spread: u32,
+    /// When that was said; `None`: it is not true any more, and asked for again.
+    at: Option<Duration>,
+}
+
+/// The count keys are spread over: as it was first known, so that a raised count moves no key while
+/// we run; fewer only if there are fewer.
+const fn spread(before: u32, found: u32) -> u32 {
+    if found == 0 || (before > 0 && before <= found) { before } else { found }
 }
 
 /// Offsets of a partition.
@@ -57,9 +66,15 @@ impl Places {
         let now = self.clock.monotonic();
         match known {
             Some(Known { partitions, .. }) if partitions > 0 => Ok(Some(partitions)),
-            Some(Known { at, .. }) if now < at + limits::ABSENT_BELIEVED => Ok(None),
+            Some(Known { at: Some(at), .. }) if now < at + limits::ABSENT_BELIEVED => Ok(None),
             _ => self.partitions(topic),
         }
+    }
+
+    /// The partition count keys are spread over by who sends: it does not grow while we run.
+    pub(super) fn spread(&self, topic: &TopicName) -> Result<Option<u32>, ConsumeError> {
+        let told = self.remembered(topic)?;
+        Ok(told.map(|count| self.known().get(topic).map_or(count, |known| known.spread)))
     }
 
     /// The partition count as the broker says now, unless it said so a moment ago. For a caller
@@ -68,7 +83,7 @@ impl Places {
         let known = self.known().get(topic).copied();
         let now = self.clock.monotonic();
         match known {
-            Some(Known { partitions, at }) if now < at + limits::ABSENT_BELIEVED => {
+            Some(Known { partitions, at: Some(at), .. }) if now < at + limits::ABSENT_BELIEVED => {
                 Ok(Some(partitions).filter(|&count| count > 0))
             }
             _ => self.partitions(topic),
@@ -157,8 +172,9 @@ impl Places {
                 | RDKafkaErrorCode::UnknownPartition
                 | RDKafkaErrorCode::UnknownTopic,
             ) => {
-                // What was remembered is not true any more.
-                self.known().remove(topic);
+                if let Some(known) = self.known().get_mut(topic) {
+                    (known.partitions, known.at) = (0, None);
+                }
                 ConsumeError::UnknownPartition(topic.clone(), index)
             }
             _ => away(error),
@@ -171,7 +187,9 @@ impl Places {
         if known.len() >= limits::TOPICS_REMEMBERED_MAX {
             known.clear();
         }
-        known.insert(topic.clone(), Known { partitions, at: self.clock.monotonic() });
+        let before = known.get(topic).map_or(0, |known| known.spread);
+        let (spread, at) = (spread(before, partitions), Some(self.clock.monotonic()));
+        known.insert(topic.clone(), Known { partitions, spread, at });
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<TopicName, Known>> {
@@ -194,4 +212,15 @@ pub(super) fn signed(partition: u32) -> i32 {
 /// An offset as we count them; the library's negative ones are no places.
 pub(super) fn unsigned(offset: i64) -> u64 {
     u64::try_from(offset).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn a_raised_count_moves_no_key_and_a_lowered_one_must() {
+        assert_eq!([spread(0, 4), spread(4, 4), spread(4, 6), spread(4, 2)], [4, 4, 4, 2]);
+        assert_eq!([spread(0, 0), spread(4, 0)], [0, 4], "a topic that is gone for a while");
+    }
 }

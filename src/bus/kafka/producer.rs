@@ -141,7 +141,7 @@ fn packed(headers: &Headers) -> Option<OwnedHeaders> {
 
 impl Producer for KafkaProducer {
     fn partitions(&self, topic: &TopicName) -> Option<u32> {
-        self.shared.places.remembered(topic).ok().flatten()
+        self.shared.places.spread(topic).ok().flatten()
     }
 
     /// Waits for the broker only when it meets a topic for the first time.

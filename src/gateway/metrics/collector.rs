@@ -72,7 +72,7 @@ const SHARD_COUNTERS: [ShardFigure; 14] = [
 
 type TailFigure = (&'static str, &'static str, fn(&TailMetrics) -> &AtomicU64);
 
-const TAIL_COUNTERS: [TailFigure; 13] = [
+const TAIL_COUNTERS: [TailFigure; 14] = [
     ("gateway_records", "Bus records taken", |t| &t.records),
     ("gateway_publications", "Events published", |t| &t.publications),
     ("gateway_derived_messages", "Emissions of derived channels", |t| &t.derived),
@@ -85,10 +85,14 @@ const TAIL_COUNTERS: [TailFigure; 13] = [
     ("gateway_bus_cuts", "Times the bus lost its newest records", |t| &t.bus_cut),
     ("gateway_records_too_new", "Records of a version this node does not read", |t| &t.too_new),
     ("gateway_reads_back", "Positions older than memory, read back", |t| &t.reads_back),
+    ("gateway_partitions_woken", "Times a partition began to be read on demand", |t| &t.woken),
     ("gateway_channels_mended", "Channels restarted from a snapshot", |t| &t.mended),
 ];
 
-const TAIL_GAUGES: [TailFigure; 2] = [
+const TAIL_GAUGES: [TailFigure; 5] = [
+    ("gateway_partitions_consumed", "Partitions of events read now", |t| &t.partitions[0]),
+    ("gateway_partitions", "Partitions of events", |t| &t.partitions[1]),
+    ("gateway_topics_wrong", "Topics that are not as they were at the start", |t| &t.topics_wrong),
     ("gateway_ring_bytes", "Estimated bytes in recovery rings", |t| &t.ring_bytes),
     ("gateway_channels", "Channels of this node", |t| &t.channels),
 ];

@@ -60,9 +60,11 @@ impl Asker {
 pub(super) async fn ask(state: &RestState, query: Query) -> Result<Answer, RestError> {
     let answer = state.queries.ask(query);
     match tokio::time::timeout(limits::ANSWER_TIMEOUT, answer).await {
+        Ok(Ok(Answer::Later)) | Err(_) => {
+            Err(unavailable(Code::Overloaded, "this node is overloaded; ask again"))
+        }
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_gone)) => Err(unavailable(Code::Draining, "this node is leaving; ask another")),
-        Err(_late) => Err(unavailable(Code::Overloaded, "this node is overloaded; ask again")),
     }
 }
 

@@ -265,6 +265,10 @@ fn explain(code: Code) -> String {
             "no node told that position, or this one has not reached it within 5 s; subscribe again \
              without from"
         }
+        Code::Overloaded => {
+            "this node has only begun to read the channel's partition of the bus, and the bus did not \
+             answer within 10 s; subscribe again"
+        }
         _ => "the channel cannot be started",
     }
     .into()

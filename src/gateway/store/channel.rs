@@ -107,6 +107,16 @@ impl ChannelState {
         }
     }
 
+    /// Back to the beginning: no value, no place, no ring, nothing derived.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { silent: self.silent, ..Self::new(Arc::clone(&self.info)) };
+    }
+
+    /// Whether some shard wants it or something derived from it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.interest != 0 || self.derived.iter().any(|derived| derived.interest != 0)
+    }
+
     /// Takes one event. `hole` in the answer says that events before it never came.
     pub(crate) fn apply(&mut self, event: Event) -> Result<(Published, bool), Refused> {
         let hole = self.admit(&event)?;

@@ -134,6 +134,14 @@ impl Store {
         }
     }
 
+    /// A channel is not read any more: it holds nothing until it begins again.
+    pub(crate) fn forget(&mut self, ch: u32) {
+        if let Some(channel) = self.channels.get_mut(base_index(ch)) {
+            channel.forget();
+        }
+        self.deriving.retain(|place| *place != base_index(ch));
+    }
+
     /// The channels that something is derived from.
     pub(crate) fn for_each_deriving(&mut self, mut visit: impl FnMut(&mut ChannelState)) {
         for place in &self.deriving {

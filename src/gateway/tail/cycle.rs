@@ -71,11 +71,13 @@ impl Tail {
     /// Takes one record. What cannot be read is counted and left: one poison record must not
     /// stop the stream.
     pub(super) fn take(&mut self, delivered: &Delivered, now: Micros) {
-        let Some(value) = &delivered.record.value else { return };
-        self.metrics.records.fetch_add(1, Ordering::Relaxed);
         if delivered.record.topic.as_str() == record::SNAPSHOT {
+            let is_value = delivered.record.value.is_some();
+            self.metrics.records.fetch_add(u64::from(is_value), Ordering::Relaxed);
             return self.take_snapshot(delivered, now);
         }
+        let Some(value) = &delivered.record.value else { return };
+        self.metrics.records.fetch_add(1, Ordering::Relaxed);
         if value.len() > RECORD_BYTES_MAX {
             let reason = format!("{} bytes are more than a record may have", value.len());
             return self.unreadable(&RecordError::Malformed { reason }, delivered);
@@ -123,8 +125,8 @@ impl Tail {
             }
             Err(Refused::LowerEpoch) => drop(self.metrics.fenced.fetch_add(1, Ordering::Relaxed)),
             Err(Refused::Duplicate) => {
-                // Until it has caught up, a node reads what its snapshots have seen already.
-                if self.ends.are_reached() {
+                // Until it has caught up, it reads what its snapshots have seen already.
+                if self.ends.are_reached() && self.interest.is_level() {
                     self.metrics.duplicates.fetch_add(1, Ordering::Relaxed);
                 }
             }

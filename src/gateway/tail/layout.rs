@@ -48,6 +48,11 @@ impl Layout {
         Self::COMPACTED.into_iter().chain([record::CONTROL]).chain(kinds)
     }
 
+    /// How many partitions a topic had at the start.
+    pub(crate) fn count(&self, topic: &str) -> u32 {
+        self.counts.get(topic).copied().unwrap_or(0)
+    }
+
     /// The partitions of one topic.
     pub(crate) fn places_of(&self, topic: &'static str) -> impl Iterator<Item = Place> + use<> {
         let count = self.counts.get(topic).copied().unwrap_or(0);

@@ -18,9 +18,12 @@ use crate::store::restore::Mended;
 impl Tail {
     /// Takes a record of the compacted topic: of use only to channels that are out of order.
     pub(super) fn take_snapshot(&mut self, delivered: &Delivered, now: Micros) {
-        let Some(value) = &delivered.record.value else { return };
         let key = std::str::from_utf8(&delivered.record.key).unwrap_or_default();
         let name = record::snapshot_channel(key);
+        if self.interest.is_on() && !self.shelve(key, name, delivered) {
+            return;
+        }
+        let Some(value) = &delivered.record.value else { return };
         let known = self.store.number(name).and_then(|ch| self.store.channel(ch));
         if known.is_some_and(|channel| !channel.wants_snapshot()) {
             return;

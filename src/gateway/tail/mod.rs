@@ -6,13 +6,16 @@
 
 mod cycle;
 mod feeds;
+mod interest;
 mod lag;
 pub(crate) mod layout;
 mod mending;
+mod partitions;
 mod queries;
 mod reading;
 mod requests;
 mod warm;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +24,7 @@ use std::time::Duration;
 use fantail_bus::{Consumer, Delivered, Start};
 use fantail_model::{Micros, Position};
 use fantail_ops::clock::Clock;
+use fantail_ops::health::Readiness;
 use fantail_ops::shutdown::Shutdown;
 use tokio::sync::mpsc;
 
@@ -29,15 +33,18 @@ use crate::link::{ToShard, ToTail};
 use crate::metrics::TailMetrics;
 use crate::past::reader::PastLink;
 use crate::query::Asked;
+use crate::scout::ScoutLink;
 use crate::store::Store;
 use crate::variant::Variants;
 use cycle::Cycle;
 use feeds::Feeds;
+use interest::Interest;
 use lag::Lag;
 use layout::{Layout, Place};
 use reading::Complaints;
 use requests::Waiting;
 use warm::Ends;
+use watch::Watch;
 
 /// What the tail is made of; [`Tail::run`] is its thread.
 pub(crate) struct Tail {
@@ -54,6 +61,11 @@ pub(crate) struct Tail {
     requests: mpsc::Receiver<ToTail>,
     queries: mpsc::Receiver<Asked>,
     layout: Layout,
+    /// Which partitions are consumed.
+    interest: Interest,
+    scout: ScoutLink,
+    watch: Watch,
+    readiness: Readiness,
     /// What has to be read before this node has caught up.
     ends: Ends,
     /// Partitions that stand still until they are moved.
@@ -71,18 +83,30 @@ pub(crate) struct Mailboxes {
     pub(crate) requests: mpsc::Receiver<ToTail>,
     pub(crate) queries: mpsc::Receiver<Asked>,
     pub(crate) past: PastLink,
+    pub(crate) scout: ScoutLink,
+}
+
+/// What the tail is set up with.
+pub(crate) struct Setup {
+    pub(crate) ring_bytes: usize,
+    pub(crate) variants: Variants,
+    pub(crate) layout: Layout,
+    /// Only partitions somebody wants are consumed; how long after the last one left still.
+    pub(crate) by_interest: Option<Duration>,
+    /// Where it is told what is wrong with the topics.
+    pub(crate) readiness: Readiness,
 }
 
 impl Tail {
     pub(crate) fn new(
-        (ring_bytes, variants, layout): (usize, Variants, Layout),
+        setup: Setup,
         mailboxes: Mailboxes,
         clock: Clock,
         metrics: Arc<TailMetrics>,
     ) -> Self {
         let lags = mailboxes.shards.into_iter().map(Lag::new).collect();
         Self {
-            store: Store::new(ring_bytes, variants),
+            store: Store::new(setup.ring_bytes, setup.variants),
             cycle: Cycle::default(),
             feeds: Feeds::default(),
             shards: lags,
@@ -92,7 +116,11 @@ impl Tail {
             past: mailboxes.past,
             requests: mailboxes.requests,
             queries: mailboxes.queries,
-            layout,
+            interest: Interest::new(&setup.layout, setup.by_interest),
+            layout: setup.layout,
+            scout: mailboxes.scout,
+            watch: Watch::default(),
+            readiness: setup.readiness,
             ends: Ends::default(),
             standing: Vec::new(),
             complaints: Complaints::default(),
@@ -126,12 +154,14 @@ impl Tail {
             }
             self.publish(now);
             self.take_pasts(now);
+            self.take_scouted(&mut *consumer, now);
             self.answer_requests(now);
             self.answer_queries();
             let elapsed = self.clock.monotonic();
             if elapsed.saturating_sub(last_tick) >= limits::TICK {
                 last_tick = elapsed;
                 self.tick(now, elapsed);
+                self.tick_partitions(&mut *consumer, now);
                 self.go_on(&mut *consumer);
             }
             self.shards.iter_mut().for_each(|lag| lag.push_on());
@@ -146,17 +176,18 @@ impl Tail {
 
     /// Counts a record off the way to having caught up.
     fn note_passed(&mut self, record: &Delivered) {
-        if !self.ends.are_reached()
+        if !(self.ends.are_reached() && self.interest.is_level())
             && let Some(topic) = self.layout.topic(&record.record.topic)
         {
-            self.ends
-                .passed(Place { topic, partition: record.record.partition }, record.offset + 1);
+            self.passed(Place { topic, partition: record.record.partition }, record.offset + 1);
         }
     }
 
     /// How long the next poll may wait: not at all while requests are left over.
     fn patience(&self) -> Duration {
-        if !self.requests.is_empty() || !self.queries.is_empty() || !self.past.answers.is_empty() {
+        let asked = !self.requests.is_empty() || !self.queries.is_empty();
+        let due = asked || self.interest.is_opening();
+        if due || !self.past.answers.is_empty() || !self.scout.answers.is_empty() {
             Duration::ZERO
         } else if self.shards.iter().any(Lag::is_lagging) {
             limits::CYCLE_WAIT_LAGGING
@@ -175,6 +206,7 @@ impl Tail {
         self.retry_ahead(now, elapsed);
         self.give_up_reading(now, elapsed);
         self.mend_late(elapsed, now);
+        self.watch_topics(elapsed);
         let ring_bytes: usize = self.store.channels().iter().map(|c| c.ring.bytes()).sum();
         let set = |gauge: &AtomicU64, value: usize| gauge.store(value as u64, Ordering::Relaxed);
         set(&self.metrics.ring_bytes, ring_bytes);

@@ -4,17 +4,34 @@ use fantail_model::{Channel, Event, Kind, State};
 
 use super::Tail;
 use crate::limits;
-use crate::query::{Answer, BookAnswer, Meta, Query, StatusAnswer};
+use crate::query::{Answer, Asked, BookAnswer, Meta, Query, StatusAnswer};
 use crate::store::channel::{ChannelState, Value};
 
 impl Tail {
     /// Answers what waits in the mailbox, bounded per cycle.
     pub(super) fn answer_queries(&mut self) {
         for _ in 0..limits::QUERIES_PER_CYCLE {
-            let Ok((query, answer_to)) = self.queries.try_recv() else { return };
-            // Who no longer waits has timed out or gone: nothing to do.
-            let _ = answer_to.send(self.answer(&query));
+            let Ok(asked) = self.queries.try_recv() else { return };
+            self.answer_query(asked);
         }
+    }
+
+    /// Answers at once, or once the partition asked about is consumed.
+    pub(super) fn answer_query(&mut self, asked: Asked) {
+        let channel = match &asked.0 {
+            Query::Book { channel, .. } | Query::Recent { channel, .. } => Some(channel),
+            Query::Instruments | Query::Status => None,
+        };
+        let ch = channel.and_then(|channel| self.store.number(&channel.to_string()));
+        let (answer, answer_to) = match ch {
+            Some(ch) if !self.is_answerable(ch) => match self.hold_question(asked) {
+                Some((_, answer_to)) => (Answer::Later, answer_to),
+                None => return,
+            },
+            _ => (self.answer(&asked.0), asked.1),
+        };
+        // Who no longer waits has timed out or gone: nothing to do.
+        let _ = answer_to.send(answer);
     }
 
     fn answer(&self, query: &Query) -> Answer {

@@ -68,11 +68,17 @@ impl Tail {
         self.standing.push(Start { topic: topic.clone(), partition, from });
         let Some(topic) = self.layout.topic(topic) else { return };
         if wanted < low {
-            self.ends.passed(Place { topic, partition }, low);
+            self.passed(Place { topic, partition }, low);
             self.suspect(Place { topic, partition }, RETENTION);
         } else {
-            self.ends.passed(Place { topic, partition }, u64::MAX);
+            self.passed(Place { topic, partition }, u64::MAX);
         }
+    }
+
+    /// Everything before `next` of a partition is past.
+    pub(super) fn passed(&mut self, place: Place, next: u64) {
+        self.ends.passed(place, next);
+        self.interest.passed(place, next);
     }
 
     /// Moves partitions that stand still; what can't be moved now is tried again.

@@ -23,8 +23,8 @@ pub(crate) struct Waiting {
     shard: usize,
     session: SessionKey,
     token: u64,
-    items: Vec<WantItem>,
-    since: Duration,
+    pub(super) items: Vec<WantItem>,
+    pub(super) since: Duration,
     /// What was read back for it, by base channel.
     pasts: Vec<(u32, Arc<Past>)>,
     /// How often reading back was asked for.
@@ -101,8 +101,13 @@ impl Tail {
     }
 
     /// `last_chance`: it is answered as things stand, if not by reading back.
-    fn want(&mut self, want: Waiting, now: Micros, last_chance: bool) {
+    pub(super) fn want(&mut self, want: Waiting, now: Micros, last_chance: bool) {
+        let Some(want) = self.await_partitions(want) else { return };
         let must_wait = |item: &WantItem| {
+            if !self.interest.is_live(item.ch) {
+                // Refused below.
+                return false;
+            }
             let head = self.store.channel(item.ch).and_then(|channel| channel.position());
             place(item).is_some_and(|from| head.is_none_or(|head| from > head))
         };
@@ -120,6 +125,9 @@ impl Tail {
     }
 
     fn seed(&mut self, want: &Waiting, item: &WantItem, now: Micros) -> Result<Seed, (u32, Code)> {
+        if !self.interest.is_live(item.ch) {
+            return Err((item.ch, Code::Overloaded));
+        }
         let base = self.store.channel(item.ch).map(|channel| channel.info.ch);
         let past = base.zip(place(item)).and_then(|(ch, from)| want.past(ch, from));
         match self.store.start(item, past, 1 << want.shard, now) {

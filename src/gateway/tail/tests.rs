@@ -6,18 +6,22 @@ mod cases;
 mod deep;
 mod faults;
 mod faulty;
+mod interest;
 mod kafka;
 mod paused;
 mod skew;
 mod speed;
 mod warm;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use fantail_bus::{
     Bus, EmbeddedBus, Producer, Record as BusRecord, Retention, TopicName, TopicSpec,
+    stable_partition,
 };
 use fantail_model::{Event, Kind, Micros, Position, VenueId};
 use fantail_ops::clock::{Clock, ManualClock};
@@ -28,13 +32,14 @@ use fantail_wire::record::{self, FeedHeartbeat, RecordFormat, RecordRef};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use self::faulty::{Faults, faulty};
+use self::faulty::{Doubts, Faults, doubtful, faulty};
 use super::layout::Layout;
-use super::{Mailboxes, Tail};
+use super::{Mailboxes, Setup, Tail};
 use crate::link::{TailLink, ToShard, ToTail, WantItem};
 use crate::metrics::TailMetrics;
 use crate::past::reader::Reader;
 use crate::query::{Answer, Query, TailQueries};
+use crate::scout::Scout;
 use crate::seed::{Seeds, SessionKey};
 use crate::testing::{PATIENCE, WALL, trade};
 use crate::variant::Variants;
@@ -49,6 +54,8 @@ struct Owner {
     producer: Box<dyn Producer>,
     /// How long ago what it writes was received, µs.
     age: i64,
+    /// Of each topic.
+    partitions: u32,
 }
 
 /// What a rig is made of.
@@ -57,6 +64,10 @@ struct Plan {
     faulty: bool,
     ring: usize,
     mailbox: usize,
+    /// Of each topic.
+    partitions: u32,
+    /// Only partitions somebody wants are consumed, and for this long after the last one left.
+    by_interest: Option<Duration>,
 }
 
 /// A running tail of one shard, and everything around it.
@@ -64,6 +75,8 @@ struct Rig {
     bus: EmbeddedBus,
     owner: Owner,
     faults: Faults,
+    /// What the scout is told.
+    doubts: Doubts,
     mailbox: mpsc::Receiver<ToShard>,
     link: TailLink,
     queries: TailQueries,
@@ -119,7 +132,7 @@ impl Owner {
     fn put(&mut self, topic: TopicName, key: String, value: Option<Vec<u8>>) {
         let record = BusRecord {
             topic,
-            partition: 0,
+            partition: stable_partition(key.as_bytes(), self.partitions),
             key: key.into(),
             value: value.map(Into::into),
             headers: Default::default(),
@@ -146,20 +159,22 @@ impl Rig {
     }
 
     fn with_ring(mailbox: usize, ring: usize, before: impl FnOnce(&mut Owner)) -> Self {
-        Self::planned(Plan { faulty: true, ring, mailbox }, before)
+        let (faulty, partitions, by_interest) = (true, 1, None);
+        Self::planned(Plan { faulty, ring, mailbox, partitions, by_interest }, before)
     }
 
     fn planned(plan: Plan, before: impl FnOnce(&mut Owner)) -> Self {
         let (clock, hand) = Clock::manual(WALL);
         let spec = |name: &'static str| TopicSpec {
             name: TopicName::from_static(name),
-            partitions: 1,
+            partitions: plan.partitions,
             retention: Retention::bytes(256 * 1_024 * 1_024),
             compacted: Layout::COMPACTED.contains(&name),
             at_least: false,
         };
         let bus = EmbeddedBus::new(Layout::topics().map(spec).collect(), clock.clone()).unwrap();
-        let mut owner = Owner { producer: bus.producer().unwrap(), age: 0 };
+        let partitions = plan.partitions;
+        let mut owner = Owner { producer: bus.producer().unwrap(), age: 0, partitions };
         before(&mut owner);
         owner.age = 0;
         let (mut consumer, faults) = match plan.faulty {
@@ -176,9 +191,18 @@ impl Rig {
         let (back, wake, end) = (bus.consumer().unwrap(), consumer.waker(), shutdown.clone());
         let (reader, past) = Reader::new(back, clock.clone(), end, wake);
         std::thread::spawn(move || reader.run());
-        let mailboxes = Mailboxes { shards: vec![to_shard], requests, queries: asked, past };
-        let made = (plan.ring, Variants::default(), layout);
-        let tail = Tail::new(made, mailboxes, clock, Arc::clone(&metrics));
+        let (asking, doubts) = doubtful(bus.consumer().unwrap());
+        let (scouting, scout) = Scout::new(asking, shutdown.clone(), consumer.waker());
+        std::thread::spawn(move || scouting.run());
+        let mailboxes = Mailboxes { shards: vec![to_shard], requests, queries: asked, past, scout };
+        let setup = Setup {
+            ring_bytes: plan.ring,
+            variants: Variants::default(),
+            layout,
+            by_interest: plan.by_interest,
+            readiness: readiness.clone(),
+        };
+        let tail = Tail::new(setup, mailboxes, clock, Arc::clone(&metrics));
         let (end, latch) = (shutdown.clone(), readiness.latch("tail"));
         let thread = Some(std::thread::spawn(move || tail.run(consumer, || latch.release(), &end)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -187,6 +211,7 @@ impl Rig {
             bus,
             owner,
             faults,
+            doubts,
             mailbox,
             link,
             queries,

@@ -3,7 +3,8 @@
 //! First the compacted topics are read to their ends: instruments, then every channel's latest
 //! state. Then, per partition of events, reading starts at the time of its oldest young snapshot,
 //! a little earlier; what a snapshot has seen already is dropped by its position. The node is
-//! ready when every partition has reached the end it had at that moment. Decides the starts;
+//! ready when every partition has reached the end it had at that moment. Partitions that are consumed
+//! only while somebody wants them (`interest`) are left out of it. Decides the starts;
 //! what a snapshot means to a channel is `store/restore`'s.
 
 use std::collections::HashMap;
@@ -38,6 +39,11 @@ impl Ends {
         if self.0.get(&place).is_some_and(|end| next >= *end) {
             self.0.remove(&place);
         }
+    }
+
+    /// Whether a partition has not reached its end.
+    pub(super) fn expects(&self, place: Place) -> bool {
+        self.0.contains_key(&place)
     }
 
     pub(super) fn are_reached(&self) -> bool {
@@ -158,12 +164,20 @@ impl Tail {
                 self.metrics.poison(records.len());
                 continue;
             };
+            let place =
+                self.store.channel(ch).map(|c| self.layout.place(c.info.channel.kind, &name));
+            if place.is_some_and(|place| self.interest.tracks(place)) {
+                // It begins when somebody wants it.
+                for (delivered, _) in records {
+                    let key = String::from_utf8_lossy(&delivered.record.key).into_owned();
+                    self.interest.shelve(&key, delivered);
+                }
+                continue;
+            }
             let young = records.iter().any(|(_, young)| *young);
             let mut kept = Kept { young, ..Kept::default() };
             for (delivered, is_young) in &records {
                 self.keep(&name, delivered, &mut kept);
-                let place =
-                    self.store.channel(ch).map(|c| self.layout.place(c.info.channel.kind, &name));
                 if let (true, Some(place)) = (*is_young, place) {
                     let time = delivered.record.timestamp_micros;
                     oldest.entry(place).and_modify(|o| *o = time.min(*o)).or_insert(time);
@@ -177,7 +191,7 @@ impl Tail {
         oldest
     }
 
-    fn keep(&mut self, name: &str, delivered: &Delivered, kept: &mut Kept) {
+    pub(super) fn keep(&mut self, name: &str, delivered: &Delivered, kept: &mut Kept) {
         let Some(value) = &delivered.record.value else { return };
         match record::decode(value) {
             Ok(Record::Event { channel, event }) if channel == name => {
@@ -205,7 +219,8 @@ impl Tail {
             .layout
             .places_of(record::CONTROL)
             .map(|place| (place, now.0.saturating_sub(limits::OWNER_SILENCE.as_micros() as i64)));
-        let events: Vec<Place> = self.layout.event_places().collect();
+        let events: Vec<Place> =
+            self.layout.event_places().filter(|place| !self.interest.tracks(*place)).collect();
         let events = events.into_iter().map(|place| (place, start_time(oldest.get(&place), now)));
         for (place, time) in control.chain(events) {
             let (topic, partition) = (place.topic_name(), place.partition);
@@ -230,13 +245,13 @@ impl Tail {
     }
 }
 
-fn start(place: Place, from: Offset) -> Start {
+pub(super) fn start(place: Place, from: Offset) -> Start {
     Start { topic: place.topic_name(), partition: place.partition, from }
 }
 
 /// When the first event needed of a partition was received, µs. A healthy owner rewrites its
 /// snapshots all the time, so a channel that has none yet began less than one turn ago.
-fn start_time(oldest_snapshot: Option<&i64>, now: Micros) -> i64 {
+pub(super) fn start_time(oldest_snapshot: Option<&i64>, now: Micros) -> i64 {
     let back = |from: i64, by: Duration| from.saturating_sub(by.as_micros() as i64);
     let turn = back(now.0, limits::SNAPSHOT_TURN);
     let oldest = match oldest_snapshot {

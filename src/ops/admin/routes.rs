@@ -37,7 +37,12 @@ async fn live(State(state): State<AdminState>) -> Response {
 async fn ready(State(state): State<AdminState>) -> Response {
     let missing = state.readiness.missing();
     let status = health_status(missing.is_empty());
-    (status, Json(json!({ "ready": missing.is_empty(), "missing": missing }))).into_response()
+    let mut answer = json!({ "ready": missing.is_empty(), "missing": missing });
+    let warnings = state.readiness.warnings();
+    if !warnings.is_empty() {
+        answer["warnings"] = json!(warnings);
+    }
+    (status, Json(answer)).into_response()
 }
 
 fn health_status(good: bool) -> StatusCode {

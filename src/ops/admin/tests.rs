@@ -87,6 +87,9 @@ async fn readiness_names_what_is_missing() {
     assert_eq!((status, &json(&body)["missing"][0]), (503, &Value::from("bus")));
     latch.release();
     assert_eq!(fixture.get("/ready").await.0, 200);
+    fixture.state.readiness.warn("topic", Some("a topic is gone".into()));
+    let (status, body) = fixture.get("/ready").await;
+    assert_eq!((status, &json(&body)["warnings"][0]), (200, &Value::from("a topic is gone")));
     fixture.state.readiness.unready();
     assert_eq!(fixture.get("/ready").await.0, 503);
     assert_eq!(fixture.get("/live").await.0, 200, "draining is alive");

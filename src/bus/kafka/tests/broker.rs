@@ -12,7 +12,7 @@ use crate::kafka::context::AskingContext;
 use crate::kafka::topics::{self, Fault, TopicFault, TopicsError};
 use crate::kafka::wait::wait_for;
 use crate::kafka::{KafkaConfig, client};
-use crate::{Bus, Offset, Retention, Start, TopicName, TopicSpec, contract};
+use crate::{Bus, ConsumeError, Offset, Retention, Start, TopicName, TopicSpec, contract};
 
 /// The broker's address, or `None` after a loud line; fails if a broker is required.
 pub(super) fn address(test: &str) -> Option<String> {
@@ -175,4 +175,32 @@ fn d09_partitions_added_to_a_topic_move_nobody_who_runs() {
     let fault = Fault::Partitions { wanted: 2, found: 5 };
     let wrong = TopicsError::Wrong(vec![TopicFault { topic, fault }]);
     assert_eq!(topics::check(&config, &[strict]), Err(wrong));
+}
+
+/// Somebody raises a topic's count, or deletes it, while everybody runs.
+#[test]
+fn a_raised_count_is_seen_and_moves_no_key_and_a_deleted_topic_is_missed() {
+    let Some(address) = address("changed topics on a real Kafka") else { return };
+    let config = KafkaConfig::plain(&address);
+    let name = TopicName::from_static("broker.changed");
+    afresh(&config, &[spec(name.clone(), 1)]);
+    let bus = open(&address);
+    let (mut consumer, producer) = (bus.consumer().unwrap(), bus.producer().unwrap());
+    assert_eq!((consumer.partitions(&name), producer.partitions(&name)), (Ok(1), Some(1)));
+    let more = TopicSpec { at_least: true, ..spec(name.clone(), 3) };
+    topics::create(&config, &[more]).unwrap();
+    let until = |what: &str, mut holds: Box<dyn FnMut() -> bool + '_>| {
+        let mut waiting = bus.consumer().unwrap();
+        let came = (0..EMPTY_POLLS_MAX)
+            .any(|_| holds() || waiting.poll(1, 1, POLL, &mut Vec::new()).is_err());
+        assert!(came, "{what}");
+    };
+    until("three partitions", Box::new(|| consumer.partitions(&name) == Ok(3)));
+    assert_eq!(producer.partitions(&name), Some(1), "keys stay where they are");
+    let admin: AdminClient<AskingContext> =
+        client::admin(&config).create_with_context(AskingContext).unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
+    wait_for(admin.delete_topics(&[name.as_str()], &options)).unwrap();
+    let gone = Err(ConsumeError::UnknownTopic(name.clone()));
+    until("a topic that is gone", Box::new(|| consumer.partitions(&name) == gone));
 }

@@ -1,7 +1,7 @@
 //! A consumer that fails on order, around a real one: what a broker can do to a reader, played
 //! exactly when a test wants it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -143,6 +143,107 @@ impl Consumer for Faulty {
         partition: u32,
         time_micros: i64,
     ) -> Result<u64, ConsumeError> {
+        self.inner.offset_for_time(topic, partition, time_micros)
+    }
+
+    fn waker(&self) -> Waker {
+        self.inner.waker()
+    }
+}
+
+/// What is said about places, instead of the truth.
+#[derive(Clone, Default)]
+pub(super) struct Doubts(Arc<Mutex<Said>>);
+
+#[derive(Default)]
+struct Said {
+    is_away: bool,
+    counts: HashMap<TopicName, u32>,
+}
+
+impl Doubts {
+    /// The bus answers no question, or does again.
+    pub(super) fn away(&self, is_away: bool) {
+        self.0.lock().unwrap().is_away = is_away;
+    }
+
+    /// A topic has so many partitions; with 0 it is gone.
+    pub(super) fn count(&self, topic: TopicName, count: u32) {
+        self.0.lock().unwrap().counts.insert(topic, count);
+    }
+
+    fn check(&self) -> Result<(), ConsumeError> {
+        match self.0.lock().unwrap().is_away {
+            true => Err(ConsumeError::Unreachable("by order".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+struct Doubtful {
+    inner: Box<dyn Consumer>,
+    doubts: Doubts,
+}
+
+/// A consumer that is asked about places, and what it shall say.
+pub(super) fn doubtful(inner: Box<dyn Consumer>) -> (Box<dyn Consumer>, Doubts) {
+    let doubts = Doubts::default();
+    (Box::new(Doubtful { inner, doubts: doubts.clone() }), doubts)
+}
+
+impl Consumer for Doubtful {
+    fn assign(&mut self, starts: Vec<Start>) -> Result<(), ConsumeError> {
+        self.inner.assign(starts)
+    }
+
+    fn add(&mut self, start: Start) -> Result<(), ConsumeError> {
+        self.inner.add(start)
+    }
+
+    fn remove(&mut self, topic: &TopicName, partition: u32) -> Result<(), ConsumeError> {
+        self.inner.remove(topic, partition)
+    }
+
+    fn seek(&mut self, start: Start) -> Result<(), ConsumeError> {
+        self.inner.seek(start)
+    }
+
+    fn poll(
+        &mut self,
+        max_records: usize,
+        max_bytes: usize,
+        timeout: Duration,
+        out: &mut Vec<Delivered>,
+    ) -> Result<usize, ConsumeError> {
+        self.inner.poll(max_records, max_bytes, timeout, out)
+    }
+
+    fn partitions(&mut self, topic: &TopicName) -> Result<u32, ConsumeError> {
+        self.doubts.check()?;
+        match self.doubts.0.lock().unwrap().counts.get(topic) {
+            Some(0) => Err(ConsumeError::UnknownTopic(topic.clone())),
+            Some(count) => Ok(*count),
+            None => self.inner.partitions(topic),
+        }
+    }
+
+    fn end_offset(&mut self, topic: &TopicName, partition: u32) -> Result<u64, ConsumeError> {
+        self.doubts.check()?;
+        self.inner.end_offset(topic, partition)
+    }
+
+    fn low_offset(&mut self, topic: &TopicName, partition: u32) -> Result<u64, ConsumeError> {
+        self.doubts.check()?;
+        self.inner.low_offset(topic, partition)
+    }
+
+    fn offset_for_time(
+        &mut self,
+        topic: &TopicName,
+        partition: u32,
+        time_micros: i64,
+    ) -> Result<u64, ConsumeError> {
+        self.doubts.check()?;
         self.inner.offset_for_time(topic, partition, time_micros)
     }
 

@@ -22,13 +22,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::super::layout::Layout;
-use super::super::{Mailboxes, Tail};
+use super::super::{Mailboxes, Setup, Tail};
 use super::encoded;
 use crate::limits;
 use crate::link::{TailLink, ToShard, ToTail, WantItem};
 use crate::metrics::TailMetrics;
 use crate::past::reader::Reader;
 use crate::query::TailQueries;
+use crate::scout::Scout;
 use crate::seed::{Part, SessionKey};
 use crate::testing::{PATIENCE, bbo, event, level, status, trade};
 use crate::variant::Variants;
@@ -177,9 +178,14 @@ impl Gate {
         let (back, wake, end) = (bus.consumer().unwrap(), consumer.waker(), shutdown.clone());
         let (reader, past) = Reader::new(back, clock.clone(), end, wake);
         std::thread::spawn(move || reader.run());
-        let mailboxes = Mailboxes { shards: vec![to_shard], requests, queries: asked, past };
-        let made = (1, Variants::default(), layout);
-        let tail = Tail::new(made, mailboxes, clock.clone(), Arc::clone(&metrics));
+        let (scouting, scout) =
+            Scout::new(bus.consumer().unwrap(), shutdown.clone(), consumer.waker());
+        std::thread::spawn(move || scouting.run());
+        let mailboxes = Mailboxes { shards: vec![to_shard], requests, queries: asked, past, scout };
+        let (variants, readiness_of) = (Variants::default(), readiness.clone());
+        let setup =
+            Setup { ring_bytes: 1, variants, layout, by_interest: None, readiness: readiness_of };
+        let tail = Tail::new(setup, mailboxes, clock.clone(), Arc::clone(&metrics));
         let (end, latch) = (shutdown.clone(), readiness.latch("tail"));
         let thread = Some(std::thread::spawn(move || tail.run(consumer, || latch.release(), &end)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -14,7 +14,8 @@ fn records_a_second_with_nobody_subscribed() {
     let count = if cfg!(debug_assertions) { RECORDS / 20 } else { RECORDS };
     let clock = Clock::system();
     let mut began = None;
-    let plan = Plan { faulty: false, ring: 64 * 1_024 * 1_024, mailbox: 65_536 };
+    let (ring, mailbox) = (64 * 1_024 * 1_024, 65_536);
+    let plan = Plan { faulty: false, ring, mailbox, partitions: 1, by_interest: None };
     let rig = Rig::planned(plan, |owner| {
         let names: Vec<String> =
             (0..CHANNELS).map(|n| format!("trade:binance:S{n}-USDT")).collect();
