@@ -86,7 +86,6 @@ impl Gateway {
         let listeners = listener::bind(config.addr, config.shards)
             .map_err(|error| GatewayError::Listen(config.addr, error))?;
         let addr = listeners.first().and_then(|l| l.local_addr().ok()).unwrap_or(config.addr);
-
         let waker = consumer.waker();
         let (want_sender, requests) = mpsc::channel(limits::REQUESTS_MAX);
         let (queries, asked) = TailQueries::new(limits::QUERIES_MAX, waker.clone());
