@@ -38,6 +38,8 @@ pub(crate) struct Feed {
     pub(crate) venue: Arc<dyn Venue>,
     /// Which group of the venue's symbols.
     pub(crate) group: u32,
+    /// Of how many; 0 where they are not divided.
+    pub(crate) groups: u32,
     /// Whether it tells how the venue as a whole is doing.
     pub(crate) leads: bool,
     pub(crate) clock: Clock,
@@ -185,7 +187,7 @@ impl Feed {
         let due = self.timers.due(now);
         if due.heartbeat {
             let wall = Micros(self.clock.wall_micros());
-            self.publisher.heartbeat(self.venue.id(), self.group, wall);
+            self.publisher.heartbeat(self.venue.id(), (self.group, self.groups), wall);
         }
         if due.snapshots {
             self.publisher.write_last(self.status.slot, Micros(self.clock.wall_micros()));

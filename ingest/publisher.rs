@@ -224,9 +224,9 @@ impl Publisher {
     }
 
     /// The feed's sign of life.
-    pub(crate) fn heartbeat(&mut self, venue: &VenueId, group: u32, now: Micros) {
+    pub(crate) fn heartbeat(&mut self, venue: &VenueId, (group, groups): (u32, u32), now: Micros) {
         let epoch = self.sequencer.epoch();
-        let beat = FeedHeartbeat { venue: venue.clone(), group, epoch, time: now };
+        let beat = FeedHeartbeat { venue: venue.clone(), group, groups, epoch, time: now };
         let topic = TopicName::from_static(record::CONTROL);
         let key = Bytes::copy_from_slice(venue.as_str().as_bytes());
         let partition = self.partition(&topic, &key);

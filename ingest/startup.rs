@@ -50,6 +50,7 @@ pub(crate) fn feed(
 ) -> Result<Feed, IngestError> {
     let Dependencies { producer, epoch, promotions, clock, metrics, shutdown } = dependencies;
     let Unit { group, leads, venue: config } = unit;
+    let groups = if config.groups > 1 { config.groups } else { 0 };
     let venue: Arc<dyn Venue> = match config.kind {
         VenueKind::Binance => Arc::new(Binance::new(&config)),
         VenueKind::Coinbase => Arc::new(Coinbase::new(&config)),
@@ -76,6 +77,7 @@ pub(crate) fn feed(
     Ok(Feed {
         venue,
         group,
+        groups,
         leads,
         clock,
         shutdown,

@@ -37,7 +37,7 @@ impl Feed {
         tracing::info!(venue = %self.venue.id(), group = self.group, epoch, "the standby takes over");
         self.publisher.promote(epoch);
         let now = Micros(self.clock.wall_micros());
-        self.publisher.heartbeat(self.venue.id(), self.group, now);
+        self.publisher.heartbeat(self.venue.id(), (self.group, self.groups), now);
         self.status.forget_told();
         for index in 0..self.markets.len() {
             if let Some(market) = self.markets.get(index) {

@@ -31,6 +31,8 @@ pub(crate) const AHEAD_WAIT: Duration = Duration::from_secs(5);
 pub(crate) const AHEAD_MAX: usize = 10_000;
 /// A feed owner speaks every second; silent for this long, its channels are stale.
 pub(crate) const OWNER_SILENCE: Duration = Duration::from_secs(5);
+/// Groups a venue's symbols may be divided into: each is a partition of the control topic.
+pub(crate) const FEED_GROUPS_MAX: u32 = fantail_bus::limits::PARTITIONS_MAX;
 /// A snapshot older than this tells of an owner that is gone: its channels are stale.
 pub(crate) const SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(120);
 /// Owners rewrite their snapshots each 30 s; with what a busy owner may be late.

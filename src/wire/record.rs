@@ -68,6 +68,8 @@ pub struct FeedHeartbeat {
     pub venue: VenueId,
     /// Which group of the venue's symbols; 0 where they are not divided.
     pub group: u32,
+    /// Of how many groups; 0 where they are not divided, or by a writer that does not say.
+    pub groups: u32,
     /// The epoch its owner publishes with.
     pub epoch: u64,
     /// When it was sent.

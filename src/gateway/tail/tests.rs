@@ -6,6 +6,7 @@ mod cases;
 mod deep;
 mod faults;
 mod faulty;
+mod groups;
 mod interest;
 mod kafka;
 mod paused;
@@ -123,9 +124,9 @@ impl Owner {
         self.put(TopicName::from_static(record::SNAPSHOT), record::state_key(channel), value);
     }
 
-    fn heartbeat(&mut self) {
+    fn heartbeat(&mut self, group: u32, groups: u32, epoch: u64) {
         let (venue, time) = (VenueId::new("binance").unwrap(), Micros(WALL));
-        let heartbeat = FeedHeartbeat { venue, group: 0, epoch: 1, time };
+        let heartbeat = FeedHeartbeat { venue, group, groups, epoch, time };
         self.send(record::CONTROL, RecordRef::Heartbeat(&heartbeat));
     }
 
@@ -238,7 +239,7 @@ impl Rig {
     }
 
     fn heartbeat(&mut self) {
-        self.owner.heartbeat();
+        self.owner.heartbeat(0, 0, 1);
     }
 
     /// The next message to the shard.

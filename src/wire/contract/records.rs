@@ -31,8 +31,11 @@ pub(super) fn records() -> Vec<(&'static str, &'static str, Record)> {
     ));
     let venue = VenueId::new("binance").unwrap();
     let time = Micros(1_790_000_000_123_456);
-    let heartbeat = FeedHeartbeat { venue, group: 0, epoch: EPOCH, time };
+    let heartbeat = FeedHeartbeat { venue, group: 0, groups: 0, epoch: EPOCH, time };
+    let divided = FeedHeartbeat { group: 2, groups: 3, ..heartbeat.clone() };
     records.push(("heartbeat", "a feed owner is alive", Record::Heartbeat(heartbeat)));
+    let about = "the owner of the last of three groups of the venue's symbols";
+    records.push(("heartbeat-group", about, Record::Heartbeat(divided)));
     let instrument = |state, full: bool| {
         Record::Instrument(Instrument {
             venue: VenueId::new("coinbase").unwrap(),

@@ -43,7 +43,9 @@ fn meant(name: &str, trade: u64) -> Record {
                 Event { position, prev, reset: false, ts: None, rx: WALL, vseq: None, body };
             Record::Event { channel: CHANNEL.into(), event }
         }
-        "heartbeat" => Record::Heartbeat(FeedHeartbeat { venue, group: 0, epoch: 7, time: WALL }),
+        "heartbeat" => {
+            Record::Heartbeat(FeedHeartbeat { venue, group: 0, groups: 0, epoch: 7, time: WALL })
+        }
         "instrument" => Record::Instrument(Instrument {
             venue,
             symbol: Symbol::new("BTC-USDT").unwrap(),

@@ -21,6 +21,8 @@ struct HeartbeatForm<'a> {
     venue: &'a str,
     #[serde(skip_serializing_if = "is_zero")]
     group: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    groups: u32,
     epoch: u64,
     time: i64,
 }
@@ -30,6 +32,8 @@ struct HeartbeatIn {
     venue: String,
     #[serde(default)]
     group: u32,
+    #[serde(default)]
+    groups: u32,
     epoch: u64,
     time: i64,
 }
@@ -78,9 +82,9 @@ pub(super) fn encode(record: RecordRef<'_>, out: &mut Vec<u8>) {
     match record {
         RecordRef::Event { channel, event } => to_msgpack(&event_form(channel, event), out),
         RecordRef::Heartbeat(it) => {
-            let (venue, group, epoch, time) = (it.venue.as_str(), it.group, it.epoch, it.time.0);
-            let r#type = "feed_heartbeat";
-            to_msgpack(&HeartbeatForm { r#type, venue, group, epoch, time }, out);
+            let (venue, group, groups) = (it.venue.as_str(), it.group, it.groups);
+            let (r#type, epoch, time) = ("feed_heartbeat", it.epoch, it.time.0);
+            to_msgpack(&HeartbeatForm { r#type, venue, group, groups, epoch, time }, out);
         }
         RecordRef::Instrument(it) => to_msgpack(&instrument_form(it), out),
     }
@@ -102,8 +106,8 @@ fn read(map: &[u8]) -> Result<Record, String> {
         Type::FeedHeartbeat => {
             let it: HeartbeatIn = from_msgpack(map)?;
             let venue = VenueId::new(&it.venue).map_err(|error| error.to_string())?;
-            let (group, epoch, time) = (it.group, it.epoch, Micros(it.time));
-            Ok(Record::Heartbeat(FeedHeartbeat { venue, group, epoch, time }))
+            let (group, groups, epoch, time) = (it.group, it.groups, it.epoch, Micros(it.time));
+            Ok(Record::Heartbeat(FeedHeartbeat { venue, group, groups, epoch, time }))
         }
         Type::Instrument => instrument(from_msgpack(map)?).map(Record::Instrument),
         _ => {

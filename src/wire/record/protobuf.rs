@@ -23,6 +23,7 @@ pub(super) fn encode(record: RecordRef<'_>, out: &mut Vec<u8>) {
             epoch: heartbeat.epoch,
             time: heartbeat.time.0,
             group: heartbeat.group,
+            groups: heartbeat.groups,
         }),
         RecordRef::Instrument(instrument) => Wire::Instrument(instrument_out(instrument)),
     };
@@ -45,6 +46,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         Wire::Heartbeat(it) => Ok(Record::Heartbeat(FeedHeartbeat {
             venue: VenueId::new(&it.venue).map_err(RecordError::malformed)?,
             group: it.group,
+            groups: it.groups,
             epoch: it.epoch,
             time: Micros(it.time),
         })),
