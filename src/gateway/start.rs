@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use fantail_bus::{ConsumeError, Consumer, Waker};
 use fantail_ops::clock::Clock;
@@ -40,6 +41,8 @@ pub struct Dependencies {
     pub past: Box<dyn Consumer>,
     /// Asks the bus about places, on a thread of its own; nothing is ever assigned.
     pub scout: Box<dyn Consumer>,
+    /// Whether channels may be announced by ingest that only starts now, in another process.
+    pub ingest_elsewhere: bool,
     /// Time.
     pub clock: Clock,
     /// Where its figures are registered.
@@ -81,8 +84,7 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`]: the address is taken, the bus lacks a topic, no thread can be had.
     pub async fn start(config: GatewayConfig, with: Dependencies) -> Result<Self, GatewayError> {
-        let mut consumer = with.consumer;
-        let layout = Layout::read(&mut *consumer)?;
+        let (consumer, layout) = layout(with.consumer, &with.clock, &with.shutdown).await?;
         let listeners = listener::bind(config.addr, config.shards)
             .map_err(|error| GatewayError::Listen(config.addr, error))?;
         let addr = listeners.first().and_then(|l| l.local_addr().ok()).unwrap_or(config.addr);
@@ -142,7 +144,8 @@ impl Gateway {
         let mailboxes = Mailboxes { shards: mailboxes, requests, queries: asked, past, scout };
         let (ring_bytes, by_interest) = (config.ring_bytes, config.by_interest);
         let readiness = with.readiness.clone();
-        let setup = Setup { ring_bytes, variants, layout, by_interest, readiness };
+        let wait = if with.ingest_elsewhere { limits::FIRST_CHANNEL_WAIT } else { Duration::ZERO };
+        let setup = Setup { ring_bytes, variants, layout, by_interest, readiness, wait };
         let tail = Tail::new(setup, mailboxes, with.clock, tail_metrics);
         let caught_up = opening(&connections, &with.readiness);
         let end = with.shutdown.clone();
@@ -178,6 +181,36 @@ impl Gateway {
     #[must_use]
     pub fn waiting(&self) -> u64 {
         self.shards.iter().map(|shard| shard.waiting()).sum()
+    }
+}
+
+/// Asks the bus for its layout. One that is away in that moment (a leader that moves) is asked again
+/// for a while: a process that ended would only be started into the same moment.
+async fn layout(
+    mut consumer: Box<dyn Consumer>,
+    clock: &Clock,
+    shutdown: &Shutdown,
+) -> Result<(Box<dyn Consumer>, Layout), GatewayError> {
+    let until = clock.monotonic() + limits::START_PATIENCE;
+    loop {
+        // The bus may take its time.
+        let asking = tokio::task::spawn_blocking(move || {
+            let read = Layout::read(&mut *consumer);
+            (consumer, read)
+        });
+        let (back, read) =
+            asking.await.map_err(|error| GatewayError::Thread(io::Error::other(error)))?;
+        consumer = back;
+        match read {
+            Ok(layout) => return Ok((consumer, layout)),
+            Err(error @ ConsumeError::Unreachable(_))
+                if clock.monotonic() < until && !shutdown.has_begun() =>
+            {
+                tracing::warn!(%error, "the bus can't be read yet; asking again");
+                tokio::time::sleep(limits::START_AGAIN).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -307,3 +340,6 @@ async fn start_shard(
     let outcome = start.await.unwrap_or_else(|_| Err(io::Error::other("the shard ended at once")));
     outcome.map_err(GatewayError::Thread)
 }
+
+#[cfg(test)]
+mod tests;

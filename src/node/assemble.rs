@@ -136,7 +136,7 @@ pub async fn assemble(
         ready.release();
     }
     let gateway = match config.role.serves() {
-        true => Some(parts.start_gateway(config.gateway, &bus).await?),
+        true => Some(parts.start_gateway(config.gateway, &bus, !alone).await?),
         false => None,
     };
     if alone {
@@ -185,11 +185,13 @@ impl Parts {
         &self,
         config: GatewayConfig,
         bus: &Arc<dyn Bus>,
+        ingest_elsewhere: bool,
     ) -> anyhow::Result<Gateway> {
         let dependencies = Dependencies {
             consumer: bus.consumer().context("the bus")?,
             past: bus.consumer().context("the bus")?,
             scout: bus.consumer().context("the bus")?,
+            ingest_elsewhere,
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             closes: self.closes.clone(),

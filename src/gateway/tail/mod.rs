@@ -68,6 +68,9 @@ pub(crate) struct Tail {
     readiness: Readiness,
     /// What has to be read before this node has caught up.
     ends: Ends,
+    /// When those ends were reached.
+    reached: Option<Duration>,
+    first_channel_wait: Duration,
     /// Partitions that stand still until they are moved.
     standing: Vec<Start>,
     complaints: Complaints,
@@ -95,6 +98,8 @@ pub(crate) struct Setup {
     pub(crate) by_interest: Option<Duration>,
     /// Where it is told what is wrong with the topics.
     pub(crate) readiness: Readiness,
+    /// How long the first channel of a bus without any is waited for.
+    pub(crate) wait: Duration,
 }
 
 impl Tail {
@@ -122,6 +127,8 @@ impl Tail {
             watch: Watch::default(),
             readiness: setup.readiness,
             ends: Ends::default(),
+            reached: None,
+            first_channel_wait: setup.wait,
             standing: Vec::new(),
             complaints: Complaints::default(),
             next_window: None,
@@ -165,13 +172,25 @@ impl Tail {
                 self.go_on(&mut *consumer);
             }
             self.shards.iter_mut().for_each(|lag| lag.push_on());
-            if self.ends.are_reached()
+            if self.is_caught_up()
                 && let Some(caught_up) = caught_up.take()
             {
                 tracing::info!("caught up with the bus");
                 caught_up();
             }
         }
+    }
+
+    /// Whether everything that was on the bus has been taken. A bus nobody has spoken on yet is waited
+    /// for a little: who was admitted now would be told that no channel exists.
+    fn is_caught_up(&mut self) -> bool {
+        if !self.ends.are_reached() {
+            return false;
+        }
+        let now = self.clock.monotonic();
+        let since = *self.reached.get_or_insert(now);
+        let is_late = now.saturating_sub(since) >= self.first_channel_wait;
+        is_late || !self.store.channels().is_empty()
     }
 
     /// Counts a record off the way to having caught up.
@@ -222,4 +241,4 @@ impl Tail {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,7 +5,7 @@
 mod cases;
 mod deep;
 mod faults;
-mod faulty;
+pub(crate) mod faulty;
 mod groups;
 mod interest;
 mod kafka;
@@ -69,6 +69,8 @@ struct Plan {
     partitions: u32,
     /// Only partitions somebody wants are consumed, and for this long after the last one left.
     by_interest: Option<Duration>,
+    /// How long the first channel is waited for.
+    wait: Duration,
 }
 
 /// A running tail of one shard, and everything around it.
@@ -160,8 +162,8 @@ impl Rig {
     }
 
     fn with_ring(mailbox: usize, ring: usize, before: impl FnOnce(&mut Owner)) -> Self {
-        let (faulty, partitions, by_interest) = (true, 1, None);
-        Self::planned(Plan { faulty, ring, mailbox, partitions, by_interest }, before)
+        let (partitions, by_interest, wait) = (1, None, Duration::ZERO);
+        Self::planned(Plan { faulty: true, ring, mailbox, partitions, by_interest, wait }, before)
     }
 
     fn planned(plan: Plan, before: impl FnOnce(&mut Owner)) -> Self {
@@ -202,6 +204,7 @@ impl Rig {
             layout,
             by_interest: plan.by_interest,
             readiness: readiness.clone(),
+            wait: plan.wait,
         };
         let tail = Tail::new(setup, mailboxes, clock, Arc::clone(&metrics));
         let (end, latch) = (shutdown.clone(), readiness.latch("tail"));

@@ -188,7 +188,8 @@ fn a_raised_count_is_seen_and_moves_no_key_and_a_deleted_topic_is_missed() {
     let (mut consumer, producer) = (bus.consumer().unwrap(), bus.producer().unwrap());
     assert_eq!((consumer.partitions(&name), producer.partitions(&name)), (Ok(1), Some(1)));
     let more = TopicSpec { at_least: true, ..spec(name.clone(), 3) };
-    topics::create(&config, &[more]).unwrap();
+    // Its own look at the new count may come too early on a busy broker; ours below does not.
+    let _ = topics::create(&config, &[more]);
     let until = |what: &str, mut holds: Box<dyn FnMut() -> bool + '_>| {
         let mut waiting = bus.consumer().unwrap();
         let came = (0..EMPTY_POLLS_MAX)

@@ -153,27 +153,36 @@ impl Consumer for Faulty {
 
 /// What is said about places, instead of the truth.
 #[derive(Clone, Default)]
-pub(super) struct Doubts(Arc<Mutex<Said>>);
+pub(crate) struct Doubts(Arc<Mutex<Said>>);
 
 #[derive(Default)]
 struct Said {
     is_away: bool,
+    /// Questions so far.
+    asked: u64,
     counts: HashMap<TopicName, u32>,
 }
 
 impl Doubts {
     /// The bus answers no question, or does again.
-    pub(super) fn away(&self, is_away: bool) {
+    pub(crate) fn away(&self, is_away: bool) {
         self.0.lock().unwrap().is_away = is_away;
     }
 
     /// A topic has so many partitions; with 0 it is gone.
-    pub(super) fn count(&self, topic: TopicName, count: u32) {
+    pub(crate) fn count(&self, topic: TopicName, count: u32) {
         self.0.lock().unwrap().counts.insert(topic, count);
     }
 
+    /// How many questions were asked.
+    pub(crate) fn asked(&self) -> u64 {
+        self.0.lock().unwrap().asked
+    }
+
     fn check(&self) -> Result<(), ConsumeError> {
-        match self.0.lock().unwrap().is_away {
+        let mut said = self.0.lock().unwrap();
+        said.asked += 1;
+        match said.is_away {
             true => Err(ConsumeError::Unreachable("by order".into())),
             false => Ok(()),
         }
@@ -186,7 +195,7 @@ struct Doubtful {
 }
 
 /// A consumer that is asked about places, and what it shall say.
-pub(super) fn doubtful(inner: Box<dyn Consumer>) -> (Box<dyn Consumer>, Doubts) {
+pub(crate) fn doubtful(inner: Box<dyn Consumer>) -> (Box<dyn Consumer>, Doubts) {
     let doubts = Doubts::default();
     (Box::new(Doubtful { inner, doubts: doubts.clone() }), doubts)
 }

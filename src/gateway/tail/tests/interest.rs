@@ -49,8 +49,14 @@ fn elsewhere(kind: &str) -> String {
 
 fn rig(before: impl FnOnce(&mut super::Owner)) -> Rig {
     let (ring, mailbox) = (64 * 1_024 * 1_024, 65_536);
-    let plan =
-        Plan { faulty: true, ring, mailbox, partitions: PARTITIONS, by_interest: Some(LINGER) };
+    let plan = Plan {
+        faulty: true,
+        ring,
+        mailbox,
+        partitions: PARTITIONS,
+        by_interest: Some(LINGER),
+        wait: Duration::ZERO,
+    };
     let rig = Rig::planned(plan, before);
     rig.turn_until(|rig| rig.readiness.is_ready());
     rig

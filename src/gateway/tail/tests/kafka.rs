@@ -183,8 +183,14 @@ impl Gate {
         std::thread::spawn(move || scouting.run());
         let mailboxes = Mailboxes { shards: vec![to_shard], requests, queries: asked, past, scout };
         let (variants, readiness_of) = (Variants::default(), readiness.clone());
-        let setup =
-            Setup { ring_bytes: 1, variants, layout, by_interest: None, readiness: readiness_of };
+        let setup = Setup {
+            ring_bytes: 1,
+            variants,
+            layout,
+            by_interest: None,
+            readiness: readiness_of,
+            wait: Duration::ZERO,
+        };
         let tail = Tail::new(setup, mailboxes, clock.clone(), Arc::clone(&metrics));
         let (end, latch) = (shutdown.clone(), readiness.latch("tail"));
         let thread = Some(std::thread::spawn(move || tail.run(consumer, || latch.release(), &end)));

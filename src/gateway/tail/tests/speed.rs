@@ -1,6 +1,8 @@
 //! How fast the tail takes records when nobody is subscribed, printed; it judges nothing. The
 //! figure means something in a release build on a quiet machine.
 
+use std::time::Duration;
+
 use fantail_ops::clock::Clock;
 
 use super::{Plan, Rig};
@@ -14,8 +16,8 @@ fn records_a_second_with_nobody_subscribed() {
     let count = if cfg!(debug_assertions) { RECORDS / 20 } else { RECORDS };
     let clock = Clock::system();
     let mut began = None;
-    let (ring, mailbox) = (64 * 1_024 * 1_024, 65_536);
-    let plan = Plan { faulty: false, ring, mailbox, partitions: 1, by_interest: None };
+    let (ring, mailbox, wait) = (64 * 1_024 * 1_024, 65_536, Duration::ZERO);
+    let plan = Plan { faulty: false, ring, mailbox, partitions: 1, by_interest: None, wait };
     let rig = Rig::planned(plan, |owner| {
         let names: Vec<String> =
             (0..CHANNELS).map(|n| format!("trade:binance:S{n}-USDT")).collect();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use fantail_model::{Body, BookChange, Event, Position, State};
 use fantail_wire::client::Reply;
 
-use super::{BOOK, Rig, TRADE};
+use super::{BOOK, Plan, Rig, TRADE};
 use crate::limits;
 use crate::link::ToShard;
 use crate::query::{Answer, Query};
@@ -157,4 +157,31 @@ fn a_dead_letter_in_the_compacted_topic_stops_no_start() {
     assert_eq!(book(&rig), Some((view(500), Some(Position::new(1, 7)))));
     assert_eq!(rig.metrics.poison.load(Ordering::Relaxed), 2);
     assert_eq!(rig.metrics.too_new.load(Ordering::Relaxed), 1);
+}
+
+/// A node on a bus nobody has spoken on yet.
+fn on_an_empty_bus() -> Rig {
+    let (ring, mailbox, wait) = (1_024, 65_536, limits::FIRST_CHANNEL_WAIT);
+    let plan = Plan { faulty: true, ring, mailbox, partitions: 1, by_interest: None, wait };
+    let rig = Rig::planned(plan, |_| {});
+    // Several turns of the tail.
+    for _ in 0..10 {
+        rig.position();
+    }
+    assert!(!rig.readiness.is_ready(), "who came now would find no channel");
+    rig
+}
+
+#[test]
+fn a_bus_without_any_channel_is_waited_for_until_the_first_one_comes() {
+    let mut rig = on_an_empty_bus();
+    rig.publish(TRADE, &trade(1, 1));
+    rig.ready();
+}
+
+#[test]
+fn a_bus_without_any_channel_is_not_waited_for_long() {
+    let rig = on_an_empty_bus();
+    rig.hand.advance(limits::FIRST_CHANNEL_WAIT);
+    rig.ready();
 }
