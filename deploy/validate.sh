@@ -59,7 +59,15 @@ if ! [ -f "$tools/venv/complete" ]; then
 fi
 
 if have promtool; then
-  promtool check config --syntax-only deploy/prometheus/prometheus.yml >/dev/null
+  config=deploy/prometheus/prometheus.yml
+  if promtool --version 2>&1 | grep -q 'version 2\.'; then
+    # Compose runs Prometheus 3, whose keys the distribution's promtool may not know.
+    say "promtool is older than the Prometheus of docker-compose.yml: a key of version 3 is not checked"
+    config=$scratch/prometheus.yml
+    sed '/always_scrape_classic_histograms/d' deploy/prometheus/prometheus.yml > "$config"
+    cp deploy/prometheus/rules.yml "$scratch/"
+  fi
+  promtool check config --syntax-only "$config" >/dev/null
   promtool check rules deploy/prometheus/rules.yml >/dev/null
   "$python" deploy/validate.py --expressions "$scratch/panels.yml"
   promtool check rules "$scratch/panels.yml" >/dev/null

@@ -2,7 +2,7 @@
 //! few atomic additions.
 
 use fantail_model::Kind;
-use fantail_ops::metrics::Metrics;
+use fantail_ops::metrics::{Metrics, histogram};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -154,5 +154,5 @@ impl FeedMetrics {
 }
 
 fn lag_histogram() -> Histogram {
-    Histogram::new(LAG_BUCKETS_SECONDS)
+    histogram(LAG_BUCKETS_SECONDS)
 }

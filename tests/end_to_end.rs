@@ -15,6 +15,7 @@ mod end_to_end {
     mod deploy;
     mod drain;
     mod interest;
+    mod native;
     mod nodes;
     mod oracle;
     mod page;

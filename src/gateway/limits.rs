@@ -147,3 +147,7 @@ pub(crate) const DRAIN_STEP: Duration = Duration::from_millis(20);
 pub(crate) const RETRY_MIN_MS: u64 = 100;
 /// Reconnects after a drain are spread over this many milliseconds beyond that.
 pub(crate) const RETRY_SPREAD_MS: u64 = 2_000;
+/// Doublings of a shard's spread of values: in µs, from 1 µs to over an hour, which no frame waits.
+/// What is beyond counts in the last cell. With the native histograms' 16 cells a doubling, some
+/// 13 KiB a spread, two a shard.
+pub(crate) const SPREAD_DOUBLINGS: u32 = 32;

@@ -9,7 +9,7 @@ mod spread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fantail_ops::metrics::Metrics;
+use fantail_ops::metrics::{Metrics, histogram};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use crate::config::SessionConfig;
@@ -38,6 +38,9 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+/// Lags are counted in µs and shown in seconds.
+const MICROS_PER_SECOND: u64 = 1_000_000;
 
 /// Upper bound of the first bucket of lags, µs: one flush of a few sockets.
 const LAG_UNIT_MICROS: u64 = 50;
@@ -96,8 +99,8 @@ impl Default for ShardMetrics {
             merges: Counter::default(),
             backlog_bytes: Counter::default(),
             behind_bytes_max: Counter::default(),
-            lag_tail_to_socket: Spread::new(LAG_UNIT_MICROS),
-            flush_events: Spread::new(1),
+            lag_tail_to_socket: Spread::new(LAG_UNIT_MICROS, MICROS_PER_SECOND),
+            flush_events: Spread::new(1, 1),
             closes: Default::default(),
         }
     }
@@ -259,7 +262,7 @@ impl TailMetrics {
             partitions: Default::default(),
             woken: AtomicU64::default(),
             topics_wrong: AtomicU64::default(),
-            lag_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 18)),
+            lag_seconds: histogram(exponential_buckets(0.000_05, 2.0, 18)),
         }
     }
 

@@ -38,3 +38,18 @@ pub const ADMIN_REQUESTS_MAX: usize = 64;
 
 /// What is left of a drain that is cut short: time for last frames to leave, too short to notice.
 pub const HURRY_MAX: Duration = Duration::from_millis(250);
+
+/// Bytes of a scraper's `Accept` header that are read. Prometheus' is about 400; a longer one gets
+/// text.
+pub const ACCEPT_BYTES_MAX: usize = 4 * 1024;
+
+/// Media ranges read of an `Accept` header. Prometheus names six; later ones are not looked at.
+pub const ACCEPT_RANGES_MAX: usize = 32;
+
+/// Resolution of native histograms: 2⁴ = 16 buckets for each doubling, each 4.4 % wider than the
+/// one before, so a quantile is within 4.4 % of the value it stands for. Our own jitter is more.
+pub const NATIVE_SCHEMA: i8 = 4;
+
+/// Native buckets of one histogram, 16 bytes each: 25 doublings, from 1 µs to half a minute. Beyond
+/// it the histogram halves its resolution; it never drops a value.
+pub const NATIVE_BUCKETS_MAX: usize = 400;

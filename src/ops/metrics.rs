@@ -1,10 +1,12 @@
-//! The process's figures, in the OpenMetrics text format.
+//! The process's figures, as OpenMetrics text or as Prometheus' protobuf with native histograms.
 //!
 //! Owns the registry, the `fantail_` prefix, build info and the process's own figures. Input:
-//! each part registers its metrics once, at start, and keeps the handles. Output: one text per
-//! scrape. Naming: `fantail_<noun>_<unit>`; counters get `_total` from the format, so they are
-//! registered without it. Nothing here is on a hot path.
+//! each part registers its metrics once, at start, and keeps the handles. Output: one answer per
+//! scrape, in the format `exposition` read from its `Accept` header. Naming:
+//! `fantail_<noun>_<unit>`; counters get `_total` from the format, so they are registered without
+//! it. Nothing here is on a hot path.
 
+mod exposition;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -13,18 +15,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text;
+use prometheus_client::encoding::{prometheus_protobuf, text};
+use prometheus_client::metrics::histogram::{Histogram, NativeHistogramConfig};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::clock::Clock;
+use crate::limits::{NATIVE_BUCKETS_MAX, NATIVE_SCHEMA};
+pub use exposition::Exposition;
 use process::ProcessCollector;
 
 /// Prefix of every name.
 const PREFIX: &str = "fantail";
-
-/// The content type of [`Metrics::render`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The registry of a process. Cloning shares it.
 #[derive(Clone)]
@@ -71,7 +73,21 @@ impl Metrics {
         self.registry().register_collector(collector);
     }
 
-    /// All figures as text; see [`CONTENT_TYPE`].
+    /// All figures as one scrape asked for them; see [`Exposition::content_type`].
+    ///
+    /// # Errors
+    /// When a collector can't say its figures.
+    pub fn expose(&self, exposition: Exposition) -> Result<Vec<u8>, fmt::Error> {
+        match exposition {
+            Exposition::Text => self.render().map(String::into_bytes),
+            // The other failure, a buffer too small, can't happen to a growing one.
+            Exposition::Protobuf => {
+                prometheus_protobuf::encode_to_vec(&self.registry()).map_err(|_| fmt::Error)
+            }
+        }
+    }
+
+    /// All figures as text.
     ///
     /// # Errors
     /// When a collector can't say its figures.
@@ -84,6 +100,13 @@ impl Metrics {
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A histogram with these upper bounds as its classic buckets, and native ones of
+/// [`NATIVE_SCHEMA`] beside them for the scrapers that can read them.
+pub fn histogram(buckets: impl IntoIterator<Item = f64>) -> Histogram {
+    let native = NativeHistogramConfig::with_schema(NATIVE_SCHEMA).max_buckets(NATIVE_BUCKETS_MAX);
+    Histogram::new_classic_and_native(buckets, native)
 }
 
 impl fmt::Debug for Metrics {

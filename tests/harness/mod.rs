@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod echo;
+pub mod exposition;
 pub mod http;
 pub mod relay;
 pub mod require;

@@ -175,10 +175,10 @@ impl Collected {
         let lags = self.shards.iter().map(|shard| &shard.lag_tail_to_socket);
         let help = "From the gateway's tail to the last socket of a flush, by group";
         let name = "gateway_lag_tail_to_socket_seconds";
-        single(encoder, name, help, &Gathered::new(lags, 1e6))?;
+        single(encoder, name, help, &Gathered::new(lags))?;
         let events = self.shards.iter().map(|shard| &shard.flush_events);
         let help = "Events of a flush, all channels with members together";
-        single(encoder, "gateway_flush_events", help, &Gathered::new(events, 1.0))?;
+        single(encoder, "gateway_flush_events", help, &Gathered::new(events))?;
         let frames: u64 = (0..KINDS).map(|at| self.frames.of(FrameKind::at(at))).sum();
         let deliveries: u64 = self.shards.iter().map(|shard| shard.deliveries.get()).sum();
         let ratio = ConstGauge::new(deliveries as f64 / frames.max(1) as f64);

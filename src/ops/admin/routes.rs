@@ -2,14 +2,14 @@
 //! `access`'s.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
 use super::AdminState;
-use crate::metrics::CONTENT_TYPE;
+use crate::metrics::Exposition;
 
 pub(super) fn router(state: AdminState) -> Router {
     Router::new()
@@ -49,9 +49,12 @@ fn health_status(good: bool) -> StatusCode {
     if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-async fn metrics(State(state): State<AdminState>) -> Response {
-    match state.metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+async fn metrics(State(state): State<AdminState>, headers: HeaderMap) -> Response {
+    // Several lines of a list mean one list.
+    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let exposition = Exposition::preferred(lines);
+    match state.metrics.expose(exposition) {
+        Ok(body) => ([(header::CONTENT_TYPE, exposition.content_type())], body).into_response(),
         Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "a collector failed"),
     }
 }
