@@ -19,6 +19,7 @@ mod handshake;
 pub mod knock;
 mod probe;
 mod scrape;
+mod shared;
 mod socket;
 pub mod swarm;
 mod worker;

@@ -22,8 +22,9 @@ use crate::plan::Plan;
 use crate::probe;
 use crate::report::Report;
 use crate::scrape::{self, Counters};
+use crate::shared::{DONE, Gauges, MEASURE, RAMP, Shared};
 use crate::target::Target;
-use crate::worker::{DONE, Found, Gauges, MEASURE, RAMP, Shared, Worker};
+use crate::worker::{Found, Worker};
 
 /// What to run, and where.
 #[derive(Debug, Clone)]

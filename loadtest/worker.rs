@@ -6,11 +6,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use fantail_ops::clock::Clock;
 use fantail_wire::frame::Inflater;
 use mio::{Events, Interest, Poll, Token, Waker};
 
@@ -21,40 +20,11 @@ use crate::limits::{
     BUFFER_BYTES, EVENTS, IN_FLIGHT_MAX, INFLATED_KEPT, LATENCY_MICROS_MAX, RETRY_AFTER, SLOW_TICK,
     TURN_MAX,
 };
-use crate::plan::{Plan, Storm};
-use crate::socket::{Client, End, Lent, Wanted};
-use crate::target::Target;
+use crate::plan::Storm;
+use crate::shared::{DONE, MEASURE, Shared, wanted};
+use crate::socket::{Client, End, Lent};
 
-/// Sockets come, nothing is counted.
-pub(crate) const RAMP: u8 = 0;
-/// Everything is counted.
-pub(crate) const MEASURE: u8 = 1;
-/// The thread ends.
-pub(crate) const DONE: u8 = 2;
 const WAKE: Token = Token(usize::MAX);
-
-/// What all threads know.
-pub(crate) struct Shared {
-    pub(crate) plan: Plan,
-    /// What each group's channels have become.
-    pub(crate) lists: Vec<Vec<String>>,
-    pub(crate) target: Target,
-    pub(crate) token: Option<String>,
-    pub(crate) clock: Clock,
-    pub(crate) phase: AtomicU8,
-    pub(crate) gauges: Vec<Gauges>,
-    /// One stretch of the plots' time axis.
-    pub(crate) stretch: Duration,
-}
-
-/// What the progress line shows of a thread; written by it alone.
-#[derive(Debug, Default)]
-pub(crate) struct Gauges {
-    pub(crate) ready: AtomicU64,
-    pub(crate) deliveries: AtomicU64,
-    pub(crate) wrong: AtomicU64,
-    pub(crate) closed: AtomicU64,
-}
 
 /// What a thread found.
 pub(crate) struct Found {
@@ -389,22 +359,4 @@ impl Worker {
         let wrong = losses.holes + losses.duplicates + losses.reordered + counts.unreadable;
         gauges.wrong.store(wrong, Ordering::Relaxed);
     }
-}
-
-/// What the socket `number` is to be. `now` makes each connection's key its own.
-fn wanted(shared: &Shared, number: usize, now: Duration) -> Option<Wanted<'_>> {
-    let (at, nth) = shared.plan.group_of(number)?;
-    let group = shared.plan.groups.get(at)?;
-    let slow = if group.is_slow(nth) { group.slow } else { None };
-    Some(Wanted {
-        target: &shared.target,
-        token: shared.token.as_deref(),
-        group,
-        nth,
-        list: shared.lists.get(at)?,
-        seed: shared.plan.seed,
-        source: (1 + number % shared.plan.sources()) as u8,
-        slow,
-        key: (now.as_nanos() as u64) ^ ((number as u64) << 40),
-    })
 }
