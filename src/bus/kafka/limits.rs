@@ -6,6 +6,12 @@ use std::time::Duration;
 /// for this long is told that the broker is away.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
+/// How often a topic that was given more partitions is looked at until every broker tells of them:
+/// two seconds in all, many times what a cluster takes.
+pub(super) const GROWN_LOOKS: u32 = 40;
+/// The pause between two such looks.
+pub(super) const GROWN_LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Longest wait for a topic to be made on every broker.
 pub(super) const CREATE_WAIT: Duration = Duration::from_secs(30);
 

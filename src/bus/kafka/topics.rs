@@ -56,19 +56,40 @@ pub fn create(config: &KafkaConfig, specs: &[TopicSpec]) -> Result<Vec<TopicName
         }
     }
     if !there.is_empty() {
-        grow(&admin, &there, &options)?;
-        faults.extend(faults_of(&admin, &there)?);
+        let has_grown = grow(&admin, &there, &options)?;
+        faults.extend(if has_grown {
+            settled(&admin, &there)?
+        } else {
+            faults_of(&admin, &there)?
+        });
     }
     if faults.is_empty() { Ok(made) } else { Err(TopicsError::Wrong(faults)) }
 }
 
-/// Adds partitions to topics that may have more and have too few. What is refused is found by the
-/// check that follows.
+/// What is wrong with topics that have just grown, once the brokers tell of it: the one asked may
+/// hear of its controller's decision later.
+fn settled(
+    admin: &AdminClient<AskingContext>,
+    specs: &[TopicSpec],
+) -> Result<Vec<TopicFault>, TopicsError> {
+    let mut faults = faults_of(admin, specs)?;
+    for _ in 0..limits::GROWN_LOOKS {
+        if !faults.iter().any(|it| matches!(it.fault, Fault::Partitions { .. })) {
+            break;
+        }
+        std::thread::park_timeout(limits::GROWN_LOOK_EVERY);
+        faults = faults_of(admin, specs)?;
+    }
+    Ok(faults)
+}
+
+/// Adds partitions to topics that may have more and have too few; true if there were any. What is
+/// refused is found by the check that follows.
 fn grow(
     admin: &AdminClient<AskingContext>,
     specs: &[TopicSpec],
     options: &AdminOptions,
-) -> Result<(), TopicsError> {
+) -> Result<bool, TopicsError> {
     let away = |error| TopicsError::Unreachable(client::told(&error));
     let metadata = admin.inner().fetch_metadata(None, limits::ANSWER_WAIT).map_err(away)?;
     let few = |spec: &&TopicSpec| {
@@ -84,7 +105,7 @@ fn grow(
     if !wanted.is_empty() {
         wait_for(admin.create_partitions(&wanted, options)).map_err(away)?;
     }
-    Ok(())
+    Ok(!wanted.is_empty())
 }
 
 /// Checks that every topic is there, with the partitions and the cleanup policy specified.
