@@ -35,6 +35,9 @@ pub struct CapacityArgs {
     /// Halvings after the first rate that was too high.
     #[arg(long, default_value_t = 3)]
     pub halvings: usize,
+    /// Read sockets only so often: the search goes beyond what a swarm could read at each arrival.
+    #[arg(long, value_name = "MS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=50))]
+    pub read_every_ms: u64,
     /// Core of the server's fan-out.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub server_core: usize,
@@ -120,7 +123,7 @@ fn at_rate(
     let (program, words) = command(&plan, None, &args.fantail);
     let pins = Pins { server: args.server_core, client: args.client_core, whole_process: false };
     let turn = Turn {
-        read_every_ms: 0,
+        read_every_ms: args.read_every_ms,
         plan: &plan,
         file: &args.file,
         fantail: &program,

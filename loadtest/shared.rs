@@ -35,6 +35,8 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
     pub(crate) ready: AtomicU64,
+    /// Sockets that have been subscribed, even if they are not now.
+    pub(crate) arrived: AtomicU64,
     pub(crate) deliveries: AtomicU64,
     pub(crate) wrong: AtomicU64,
     pub(crate) closed: AtomicU64,

@@ -189,15 +189,15 @@ impl<'a> Swarm<'a> {
         self.config.admin.as_ref().map_or_else(|| Ok(Counters::new()), scrape::counters)
     }
 
-    /// Waits until every socket is subscribed, or has been closed for good.
+    /// Waits until every socket is subscribed, or has been closed for good. Where sockets come back, one
+    /// that was subscribed has arrived: a server beyond its capacity closes some while others come.
     fn ramp(&mut self) -> anyhow::Result<()> {
         let wanted = self.shared.plan.sockets() as u64;
         let mut last = (0, self.shared.clock.monotonic());
         loop {
-            let ready = self.sum(|gauges| &gauges.ready);
-            let gone = match self.shared.plan.reconnect {
-                true => 0,
-                false => self.sum(|gauges| &gauges.closed),
+            let (ready, gone) = match self.shared.plan.reconnect {
+                true => (self.sum(|gauges| &gauges.arrived), 0),
+                false => (self.sum(|gauges| &gauges.ready), self.sum(|gauges| &gauges.closed)),
             };
             if ready + gone >= wanted {
                 return Ok(());

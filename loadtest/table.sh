@@ -91,8 +91,8 @@ row() {
     1000x400) compare fan-out-1000x400 --goal 1.05 ;;
     10000x20) compare fan-out-10000x20 --goal 1.05 ;;
     burst-4 | burst-16) compare "$1" --goal 1.10 ;;
-    1000x3000) compare fan-out-1000x3000 ;;
-    io-uring) compare fan-out-1000x400 --contest io-uring --goal 0.98 ;;
+    1000x3000) compare fan-out-1000x3000 --read-every-ms 5 ;;
+    io-uring) compare fan-out-1000x100 --contest io-uring --goal 0.98 ;;
     shards) compare fan-out-1000x50 --contest shards --goal 1.05 ;;
     deflate) compare deflate --contest deflate --goal 1.10 ;;
     slow) compare slow-tenth --contest slow --goal 1.10 ;;
@@ -101,8 +101,8 @@ row() {
       ;;
     knock)
       # shellcheck disable=SC2046
-      serve $(market 20 1)
-      load plan "$plans/fan-out-10000x20.toml" --target "$ws" --pid "$pid" --duration 15 &
+      serve $(market 10 1)
+      load plan "$plans/fan-out-10000x20.toml" --target "$ws" --pid "$pid" --rate 10 --duration 15 &
       local swarm=$!
       read -rt 12 <&"$server" || true
       knock --duration 10 --every-ms 37
@@ -124,7 +124,7 @@ row() {
         # shellcheck disable=SC2046
         serve $(market 0.01 1)
         servers+=("$pid")
-        load idle 15000 --target "$ws" --pid "$pid" &
+        load idle 15000 --target "$ws" --pid "$pid" --sources 3 &
         swarms+=($!)
       done
       wait "${swarms[@]}"

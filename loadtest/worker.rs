@@ -58,6 +58,9 @@ pub(crate) struct Worker {
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     in_flight: usize,
     ready: u64,
+    /// Which have been subscribed, if only once; and how many.
+    has_arrived: Vec<bool>,
+    arrived: u64,
     ledger: Ledger,
     inflater: Inflater,
     buffer: Vec<u8>,
@@ -91,6 +94,8 @@ impl Worker {
             poll,
             in_flight: 0,
             ready: 0,
+            has_arrived: vec![false; count],
+            arrived: 0,
             inflater: Inflater::remembering(INFLATED_KEPT),
             buffer: vec![0; BUFFER_BYTES],
             measured_from: None,
@@ -255,6 +260,7 @@ impl Worker {
             *ready = true;
             self.ready += 1;
             self.in_flight -= 1;
+            self.arrived += u64::from(!std::mem::replace(&mut self.has_arrived[local], true));
             if let Some(left) = since.take() {
                 let micros = (self.shared.clock.monotonic() - left).as_micros() as u64;
                 let counts = &mut self.ledger.counts;
@@ -354,6 +360,7 @@ impl Worker {
         let (gauges, counts) = (&self.shared.gauges[self.index], &self.ledger.counts);
         let losses = counts.losses;
         gauges.ready.store(self.ready, Ordering::Relaxed);
+        gauges.arrived.store(self.arrived, Ordering::Relaxed);
         gauges.deliveries.store(counts.deliveries, Ordering::Relaxed);
         gauges.closed.store(counts.closed.values().sum(), Ordering::Relaxed);
         let wrong = losses.holes + losses.duplicates + losses.reordered + counts.unreadable;
