@@ -59,6 +59,7 @@ use std::sync::Arc;
 
 use fantail_bus::{Bus, ConsumeError, MembershipError, OpenError};
 use fantail_ops::clock::Clock;
+use fantail_ops::patience::Patience;
 use fantail_ops::shutdown::Shutdown;
 use tokio::sync::watch;
 
@@ -117,30 +118,30 @@ pub async fn run(
     worker::Worker::new(shared, units).run(owned).await
 }
 
-/// Joins the group. A bus that is away in that moment (topics just made, a leader that moves) is
-/// asked again for a while: a process that ended would only be started into the same moment.
+/// Joins the group, with patience.
 async fn join(
     bus: &Arc<dyn Bus>,
     units: &[unit::Unit],
     clock: &Clock,
     shutdown: &Shutdown,
 ) -> Result<watch::Receiver<Option<ownership::Told>>, IngestError> {
-    let until = clock.monotonic() + limits::JOIN_PATIENCE;
+    let patience = Patience::new(clock, shutdown);
     loop {
         let (bus, units) = (Arc::clone(bus), units.to_vec());
         let (time, end) = (clock.clone(), shutdown.clone());
         // Joining asks the bus, which may take its time.
         let joining = move || ownership::start(&*bus, units, time, end);
         let joined = tokio::task::spawn_blocking(joining).await;
-        match joined.map_err(|error| IngestError::Panicked(error.to_string()))? {
-            Err(
-                error @ (IngestError::Bus(OpenError::Unreachable(_))
-                | IngestError::Read(ConsumeError::Unreachable(_))),
-            ) if clock.monotonic() < until && !shutdown.has_begun() => {
-                tracing::warn!(%error, "the group of ingest workers can't be joined yet");
-                tokio::time::sleep(limits::JOIN_AGAIN).await;
-            }
-            joined => return joined,
+        let joined = joined.map_err(|error| IngestError::Panicked(error.to_string()))?;
+        let Err(
+            error @ (IngestError::Bus(OpenError::Unreachable(_))
+            | IngestError::Read(ConsumeError::Unreachable(_))),
+        ) = &joined
+        else {
+            return joined;
+        };
+        if !patience.wait("the group of ingest workers can't be joined yet", error).await {
+            return joined;
         }
     }
 }

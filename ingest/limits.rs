@@ -110,7 +110,3 @@ pub(crate) const GROUPS_MAX: u32 = 64;
 pub(crate) const STANDBY_TRADES_MAX: usize = 4_096;
 /// Promotions on their way to a feed: there is one owner at a time.
 pub(crate) const PROMOTIONS_MAX: usize = 1;
-/// How long a bus that is away is asked again at start, and how often.
-pub(crate) const JOIN_PATIENCE: Duration = Duration::from_secs(15);
-/// See [`JOIN_PATIENCE`].
-pub(crate) const JOIN_AGAIN: Duration = Duration::from_millis(250);

@@ -29,9 +29,46 @@ load() { # PLAN SERVER
   fi
 }
 
-ended() { # PID…
-  kill "$@"
-  wait "$@" 2>/dev/null
+# Starts a server that says in its first line, $line, where it is.
+start() { # ARGUMENT…
+  exec {server}< <(exec "$bin/fantail" "$@" --json 2>>target/plan.err)
+  pid=$!
+  read -r line <&"$server"
+}
+
+ended() {
+  kill "$pid"
+  wait "$pid" 2>/dev/null
+  exec {server}<&-
+}
+
+against_replay() { # PLAN
+  local recording
+  recording=$(find "$recordings/binance-spot" -name '*.gz' 2>/dev/null | sort | grep hftbacktest | head -1)
+  [[ -n $recording ]] || { echo "SKIPPED $1 against replay: no recording in $recordings"; return; }
+  start replay "$recording" --speed 1 --listen 127.0.0.1:0
+  load "$1" replay
+  ended
+}
+
+against_demo() { # PLAN [ARGUMENT…]
+  start demo "${@:2}" --listen 127.0.0.1:0
+  load "$1" demo
+  ended
+}
+
+against_run() { # PLAN [ARGUMENT…]
+  local set venues simulate
+  start simulate "${@:2}"
+  mapfile -t set < <(python3 -c '
+import json, sys
+for pair in json.loads(sys.argv[1])["set"]:
+    print("--set", pair, sep="\n")' "$line")
+  venues=$server simulate=$pid
+  start run --set listen.addr=127.0.0.1:0 --set admin.addr=127.0.0.1:0 --set auth.anonymous=true "${set[@]}"
+  load "$1" run
+  ended
+  pid=$simulate server=$venues ended
 }
 
 mkdir -p target
@@ -40,37 +77,10 @@ for plan in loadtest/plans/*.toml; do
 import sys, tomllib
 print("\n".join(tomllib.load(open(sys.argv[1], "rb"))["server"]))' "$plan")
   if [[ ${words[0]} == replay ]]; then
-    recording=$(find "$recordings/binance-spot" -name '*.gz' 2>/dev/null | sort | grep hftbacktest | head -1)
-    [[ -n $recording ]] || { echo "SKIPPED $plan: no recording in $recordings"; continue; }
-    words=(replay "$recording" --speed 1)
-    exec {server}< <(exec "$bin/fantail" "${words[@]}" --listen 127.0.0.1:0 --json 2>>target/plan.err)
-    pid=$!
-    read -r line <&"$server"
-    load "$plan" replay
-    ended "$pid"
-    exec {server}<&-
+    against_replay "$plan"
     words=(demo)
   fi
-  exec {server}< <(exec "$bin/fantail" "${words[@]}" --listen 127.0.0.1:0 --json 2>>target/plan.err)
-  pid=$!
-  read -r line <&"$server"
-  load "$plan" demo
-  ended "$pid"
-  exec {server}<&-
-
-  exec {venues}< <(exec "$bin/fantail" simulate "${words[@]:1}" --json 2>>target/plan.err)
-  simulate=$!
-  read -r line <&"$venues"
-  mapfile -t set < <(python3 -c '
-import json, sys
-for pair in json.loads(sys.argv[1])["set"]:
-    print("--set", pair, sep="\n")' "$line")
-  exec {server}< <(exec "$bin/fantail" run --json --set listen.addr=127.0.0.1:0 \
-    --set admin.addr=127.0.0.1:0 --set auth.anonymous=true "${set[@]}" 2>>target/plan.err)
-  pid=$!
-  read -r line <&"$server"
-  load "$plan" run
-  ended "$pid" "$simulate"
-  exec {server}<&- {venues}<&-
+  against_demo "$plan" "${words[@]:1}"
+  against_run "$plan" "${words[@]:1}"
 done
 exit "$failed"

@@ -40,10 +40,6 @@ pub(crate) const SNAPSHOT_TURN: Duration = Duration::from_secs(40);
 /// How much earlier than a snapshot its partition is read: events are stamped when they are
 /// received, and sent a little later.
 pub(crate) const SNAPSHOT_SLACK: Duration = Duration::from_secs(5);
-/// How long a bus that is away is asked again for its topics at start, and how often.
-pub(crate) const START_PATIENCE: Duration = Duration::from_secs(15);
-/// See [`START_PATIENCE`].
-pub(crate) const START_AGAIN: Duration = Duration::from_millis(250);
 /// How long a node that found no channel at all on the bus waits for the first one before it admits
 /// clients: ingest that starts beside it announces its instruments within a second or two.
 pub(crate) const FIRST_CHANNEL_WAIT: Duration = Duration::from_secs(5);

@@ -11,6 +11,7 @@ use fantail_ops::clock::Clock;
 use fantail_ops::closes::CloseLog;
 use fantail_ops::health::Readiness;
 use fantail_ops::metrics::Metrics;
+use fantail_ops::patience::Patience;
 use fantail_ops::shutdown::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 
@@ -184,14 +185,13 @@ impl Gateway {
     }
 }
 
-/// Asks the bus for its layout. One that is away in that moment (a leader that moves) is asked again
-/// for a while: a process that ended would only be started into the same moment.
+/// Asks the bus for its layout, with patience.
 async fn layout(
     mut consumer: Box<dyn Consumer>,
     clock: &Clock,
     shutdown: &Shutdown,
 ) -> Result<(Box<dyn Consumer>, Layout), GatewayError> {
-    let until = clock.monotonic() + limits::START_PATIENCE;
+    let patience = Patience::new(clock, shutdown);
     loop {
         // The bus may take its time.
         let asking = tokio::task::spawn_blocking(move || {
@@ -201,15 +201,13 @@ async fn layout(
         let (back, read) =
             asking.await.map_err(|error| GatewayError::Thread(io::Error::other(error)))?;
         consumer = back;
-        match read {
+        let error = match read {
             Ok(layout) => return Ok((consumer, layout)),
-            Err(error @ ConsumeError::Unreachable(_))
-                if clock.monotonic() < until && !shutdown.has_begun() =>
-            {
-                tracing::warn!(%error, "the bus can't be read yet; asking again");
-                tokio::time::sleep(limits::START_AGAIN).await;
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => error,
+        };
+        let is_away = matches!(error, ConsumeError::Unreachable(_));
+        if !(is_away && patience.wait("the bus can't be read yet", &error).await) {
+            return Err(error.into());
         }
     }
 }

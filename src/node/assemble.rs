@@ -125,7 +125,7 @@ pub async fn assemble(
     };
     let drain_max = config.gateway.drain_bound() + LAST_WORK_MAX;
     let alone = matches!(config.bus, BusConfig::Embedded);
-    let bus = bus::open(config.bus, config.topics, &clock, &metrics).await?;
+    let bus = bus::open(config.bus, config.topics, &clock, &shutdown, &metrics).await?;
     if config.role.ingests() {
         let symbols = config.ingest.venues.iter().map(|venue| venue.symbols.len() as u64).sum();
         let ready = parts.readiness.latch("ingest announced its instruments");

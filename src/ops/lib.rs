@@ -16,5 +16,6 @@ pub mod health;
 pub mod limits;
 pub mod logging;
 pub mod metrics;
+pub mod patience;
 pub mod secret;
 pub mod shutdown;

@@ -39,6 +39,13 @@ pub const ADMIN_REQUESTS_MAX: usize = 64;
 /// What is left of a drain that is cut short: time for last frames to leave, too short to notice.
 pub const HURRY_MAX: Duration = Duration::from_millis(250);
 
+/// How long what is away is asked again at start: an election is over by then, and a wrong address is
+/// worth an error soon.
+pub const START_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How often it is asked meanwhile.
+pub const START_AGAIN: Duration = Duration::from_millis(250);
+
 /// Bytes of a scraper's `Accept` header that are read. Prometheus' is about 400; a longer one gets
 /// text.
 pub const ACCEPT_BYTES_MAX: usize = 4 * 1024;

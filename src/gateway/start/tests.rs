@@ -6,7 +6,6 @@ use fantail_ops::shutdown::Shutdown;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::{GatewayError, layout};
-use crate::limits;
 use crate::tail::layout::Layout;
 use crate::tail::tests::faulty::{Doubts, doubtful};
 use crate::testing::{PATIENCE, WALL};
@@ -53,7 +52,7 @@ async fn a_bus_that_is_away_for_a_moment_is_asked_again() {
 async fn a_bus_that_stays_away_ends_the_start() {
     let (clock, hand) = Clock::manual(WALL);
     let (reading, _doubts) = asked_in_vain(&clock).await;
-    hand.advance(limits::START_PATIENCE);
+    hand.advance(fantail_ops::limits::START_PATIENCE);
     let error = end_of(reading).await.err().unwrap();
     assert!(matches!(error, GatewayError::Bus(ConsumeError::Unreachable(_))), "{error}");
 }

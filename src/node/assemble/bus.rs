@@ -1,7 +1,6 @@
 //! Opens the bus a configuration names, with its figures among the process's.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use fantail_bus::kafka::KafkaConfig;
@@ -9,20 +8,17 @@ use fantail_bus::kafka::topics::{self, TopicsError};
 use fantail_bus::{Bus, EmbeddedBus, KafkaBus, TopicSpec};
 use fantail_ops::clock::Clock;
 use fantail_ops::metrics::Metrics;
+use fantail_ops::patience::Patience;
+use fantail_ops::shutdown::Shutdown;
 
 use crate::config::BusConfig;
-
-/// How long brokers that are away are asked again at start, and how often: an election is over by
-/// then, and a wrong address is worth an error soon.
-const CHECK_PATIENCE: Duration = Duration::from_secs(15);
-/// See [`CHECK_PATIENCE`].
-const CHECK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Opens the bus. Kafka's topics are checked first: an error names what is wrong with them.
 pub(super) async fn open(
     config: BusConfig,
     topics: Vec<TopicSpec>,
     clock: &Clock,
+    shutdown: &Shutdown,
     metrics: &Metrics,
 ) -> anyhow::Result<Arc<dyn Bus>> {
     match config {
@@ -32,7 +28,7 @@ pub(super) async fn open(
             Ok(Arc::new(bus))
         }
         BusConfig::Kafka(kafka) => {
-            check(&kafka, &topics, clock).await?.context(
+            check(&kafka, &topics, Patience::new(clock, shutdown)).await?.context(
                 "Kafka's topics are not as configured; `fantail topics create` makes them",
             )?;
             let bus = KafkaBus::open(*kafka).context("the bus")?;
@@ -43,23 +39,19 @@ pub(super) async fn open(
     }
 }
 
-/// Checks the topics. Brokers that are away in that moment are asked again for a while: a process
-/// that ended would only be started into the same moment.
+/// Checks the topics, with patience.
 async fn check(
     kafka: &KafkaConfig,
     topics: &[TopicSpec],
-    clock: &Clock,
+    patience: Patience,
 ) -> anyhow::Result<Result<(), TopicsError>> {
-    let until = clock.monotonic() + CHECK_PATIENCE;
     loop {
         let (kafka, topics) = (kafka.clone(), topics.to_vec());
         let checking = tokio::task::spawn_blocking(move || topics::check(&kafka, &topics));
-        match checking.await.context("the check of Kafka's topics")? {
-            Err(error @ TopicsError::Unreachable(_)) if clock.monotonic() < until => {
-                tracing::warn!(%error, "Kafka's topics can't be checked yet; asking again");
-                tokio::time::sleep(CHECK_AGAIN).await;
-            }
-            checked => return Ok(checked),
+        let checked = checking.await.context("the check of Kafka's topics")?;
+        let Err(error @ TopicsError::Unreachable(_)) = &checked else { return Ok(checked) };
+        if !patience.wait("Kafka's topics can't be checked yet", error).await {
+            return Ok(checked);
         }
     }
 }

@@ -32,14 +32,21 @@ impl Faults {
 struct Faulty {
     inner: Box<dyn Consumer>,
     faults: Faults,
+    doubts: Doubts,
     /// Left to be swallowed of a topic, and the offset of the first one.
     losing: Option<(TopicName, usize, u64)>,
 }
 
-/// A consumer, and how to break it.
+/// A consumer, and how to break its reading.
 pub(super) fn faulty(inner: Box<dyn Consumer>) -> (Box<dyn Consumer>, Faults) {
-    let faults = Faults::default();
-    (Box::new(Faulty { inner, faults: faults.clone(), losing: None }), faults)
+    let (faults, doubts) = (Faults::default(), Doubts::default());
+    (Box::new(Faulty { inner, faults: faults.clone(), doubts, losing: None }), faults)
+}
+
+/// A consumer that is asked about places, and what it shall say.
+pub(crate) fn doubtful(inner: Box<dyn Consumer>) -> (Box<dyn Consumer>, Doubts) {
+    let (faults, doubts) = (Faults::default(), Doubts::default());
+    (Box::new(Faulty { inner, faults, doubts: doubts.clone(), losing: None }), doubts)
 }
 
 impl Faulty {
@@ -126,14 +133,21 @@ impl Consumer for Faulty {
     }
 
     fn partitions(&mut self, topic: &TopicName) -> Result<u32, ConsumeError> {
-        self.inner.partitions(topic)
+        self.doubts.check()?;
+        match self.doubts.0.lock().unwrap().counts.get(topic) {
+            Some(0) => Err(ConsumeError::UnknownTopic(topic.clone())),
+            Some(count) => Ok(*count),
+            None => self.inner.partitions(topic),
+        }
     }
 
     fn end_offset(&mut self, topic: &TopicName, partition: u32) -> Result<u64, ConsumeError> {
+        self.doubts.check()?;
         self.inner.end_offset(topic, partition)
     }
 
     fn low_offset(&mut self, topic: &TopicName, partition: u32) -> Result<u64, ConsumeError> {
+        self.doubts.check()?;
         self.inner.low_offset(topic, partition)
     }
 
@@ -143,6 +157,7 @@ impl Consumer for Faulty {
         partition: u32,
         time_micros: i64,
     ) -> Result<u64, ConsumeError> {
+        self.doubts.check()?;
         self.inner.offset_for_time(topic, partition, time_micros)
     }
 
@@ -186,78 +201,6 @@ impl Doubts {
             true => Err(ConsumeError::Unreachable("by order".into())),
             false => Ok(()),
         }
-    }
-}
-
-struct Doubtful {
-    inner: Box<dyn Consumer>,
-    doubts: Doubts,
-}
-
-/// A consumer that is asked about places, and what it shall say.
-pub(crate) fn doubtful(inner: Box<dyn Consumer>) -> (Box<dyn Consumer>, Doubts) {
-    let doubts = Doubts::default();
-    (Box::new(Doubtful { inner, doubts: doubts.clone() }), doubts)
-}
-
-impl Consumer for Doubtful {
-    fn assign(&mut self, starts: Vec<Start>) -> Result<(), ConsumeError> {
-        self.inner.assign(starts)
-    }
-
-    fn add(&mut self, start: Start) -> Result<(), ConsumeError> {
-        self.inner.add(start)
-    }
-
-    fn remove(&mut self, topic: &TopicName, partition: u32) -> Result<(), ConsumeError> {
-        self.inner.remove(topic, partition)
-    }
-
-    fn seek(&mut self, start: Start) -> Result<(), ConsumeError> {
-        self.inner.seek(start)
-    }
-
-    fn poll(
-        &mut self,
-        max_records: usize,
-        max_bytes: usize,
-        timeout: Duration,
-        out: &mut Vec<Delivered>,
-    ) -> Result<usize, ConsumeError> {
-        self.inner.poll(max_records, max_bytes, timeout, out)
-    }
-
-    fn partitions(&mut self, topic: &TopicName) -> Result<u32, ConsumeError> {
-        self.doubts.check()?;
-        match self.doubts.0.lock().unwrap().counts.get(topic) {
-            Some(0) => Err(ConsumeError::UnknownTopic(topic.clone())),
-            Some(count) => Ok(*count),
-            None => self.inner.partitions(topic),
-        }
-    }
-
-    fn end_offset(&mut self, topic: &TopicName, partition: u32) -> Result<u64, ConsumeError> {
-        self.doubts.check()?;
-        self.inner.end_offset(topic, partition)
-    }
-
-    fn low_offset(&mut self, topic: &TopicName, partition: u32) -> Result<u64, ConsumeError> {
-        self.doubts.check()?;
-        self.inner.low_offset(topic, partition)
-    }
-
-    fn offset_for_time(
-        &mut self,
-        topic: &TopicName,
-        partition: u32,
-        time_micros: i64,
-    ) -> Result<u64, ConsumeError> {
-        self.doubts.check()?;
-        self.inner.offset_for_time(topic, partition, time_micros)
-    }
-
-    fn waker(&self) -> Waker {
-        self.inner.waker()
     }
 }
 
