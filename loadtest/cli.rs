@@ -122,10 +122,6 @@ pub struct IdleArgs {
     /// The channel of each.
     #[arg(long, default_value = "status:binance")]
     pub channel: String,
-    /// Loopback addresses they come from; 0 = as many as their ports need. More, where other swarms
-    /// use the same ports.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub sources: usize,
 }
 
 /// `floor`.
@@ -247,8 +243,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             against_server(plan, &args.run)
         }
         Command::Idle(args) => {
-            let idle = Plan::idle(args.sockets, &args.channel, args.duration);
-            against_server(Plan { sources: args.sources, ..idle }, &args.run)
+            against_server(Plan::idle(args.sockets, &args.channel, args.duration), &args.run)
         }
         Command::Floor(args) => floor::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Compare(args) => compare::run(&args).map(|()| ExitCode::SUCCESS),

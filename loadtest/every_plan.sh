@@ -65,7 +65,8 @@ import json, sys
 for pair in json.loads(sys.argv[1])["set"]:
     print("--set", pair, sep="\n")' "$line")
   venues=$server simulate=$pid
-  start run --set listen.addr=127.0.0.1:0 --set admin.addr=127.0.0.1:0 --set auth.anonymous=true "${set[@]}"
+  start run --set listen.addr=127.0.0.1:0 --set admin.addr=127.0.0.1:0 --set auth.anonymous=true \
+    --set limits.connections_per_ip=50000 "${set[@]}"
   load "$1" run
   ended
   pid=$simulate server=$venues ended

@@ -77,7 +77,9 @@ impl Client {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        if addr.ip().is_loopback() && addr.is_ipv4() {
+        // The first source is what connecting chooses by itself, and then a port is taken from this
+        // server's peers only: bound before, it would be taken from all.
+        if addr.ip().is_loopback() && addr.is_ipv4() && wanted.source > 1 {
             let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, wanted.source), 0));
             socket.bind(&source.into())?;
         }

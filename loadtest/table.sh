@@ -124,7 +124,7 @@ row() {
         # shellcheck disable=SC2046
         serve $(market 0.01 1)
         servers+=("$pid")
-        load idle 15000 --target "$ws" --pid "$pid" --sources 3 &
+        load idle 15000 --target "$ws" --pid "$pid" &
         swarms+=($!)
       done
       wait "${swarms[@]}"
