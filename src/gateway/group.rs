@@ -38,7 +38,8 @@ pub(crate) struct Group {
     pub(crate) events: Vec<Published>,
     /// Its events travel in one message for everybody (a conflation window of trades).
     pub(crate) is_batch: bool,
-    frames: [OnceLock<Bytes>; KINDS],
+    /// Made with the first frame: most of a history is never sent.
+    frames: OnceLock<Box<[OnceLock<Bytes>; KINDS]>>,
 }
 
 /// What the tail hands to shards in one cycle.
@@ -61,7 +62,7 @@ impl Group {
         events: Vec<Published>,
         is_batch: bool,
     ) -> Self {
-        Self { info, tx, events, is_batch, frames: [const { OnceLock::new() }; KINDS] }
+        Self { info, tx, events, is_batch, frames: OnceLock::new() }
     }
 
     /// The place just before its first event.
@@ -83,12 +84,14 @@ impl Group {
 
     /// The same without touching a reference count.
     pub(crate) fn frames_ref(&self, kind: FrameKind, encoder: &mut Encoder) -> &Bytes {
-        self.frames[kind.index()].get_or_init(|| encoder.group(self, kind))
+        let frames = self.frames.get_or_init(|| Box::new([const { OnceLock::new() }; KINDS]));
+        frames[kind.index()].get_or_init(|| encoder.group(self, kind))
     }
 
     /// The same when they are known to exist.
     pub(crate) fn frames_made(&self, kind: FrameKind) -> &[u8] {
-        self.frames[kind.index()].get().map_or(&[], |bytes| &bytes[..])
+        let made = self.frames.get().and_then(|frames| frames[kind.index()].get());
+        made.map_or(&[], |bytes| &bytes[..])
     }
 
     pub(crate) fn messages(&self) -> impl Iterator<Item = EventMessage<'_>> {

@@ -70,6 +70,16 @@ impl Book {
         Ok(BookChange { bids, asks })
     }
 
+    /// Applies absolute sizes as [`Book::apply`] does, for who need not know what that did to the view.
+    pub fn amend(&mut self, change: &BookChange) -> Result<(), BookError> {
+        check(change)?;
+        self.bids.check_room(&change.bids)?;
+        self.asks.check_room(&change.asks)?;
+        self.bids.amend(&change.bids);
+        self.asks.amend(&change.asks);
+        Ok(())
+    }
+
     /// Replaces everything; the new view is [`Book::view`].
     pub fn replace(&mut self, levels: &BookChange) -> Result<(), BookError> {
         check(levels)?;
@@ -77,8 +87,8 @@ impl Book {
             return Err(BookError::TooManyLevels);
         }
         self.clear();
-        self.bids.apply(&levels.bids);
-        self.asks.apply(&levels.asks);
+        self.bids.amend(&levels.bids);
+        self.asks.amend(&levels.asks);
         Ok(())
     }
 
@@ -180,6 +190,21 @@ impl Ladder {
         match self.side {
             Side::Bid => changed.rev().collect(),
             Side::Ask => changed.collect(),
+        }
+    }
+
+    /// Applies levels in order.
+    fn amend(&mut self, levels: &[Level]) {
+        if self.depth < usize::MAX {
+            drop(self.apply(levels));
+            return;
+        }
+        // Everything is in view: nothing moves between inside and outside.
+        for level in levels {
+            match level.size.is_zero() {
+                true => self.inside.remove(&level.price),
+                false => self.inside.insert(level.price, level.size),
+            };
         }
     }
 

@@ -49,14 +49,17 @@ proptest! {
         steps in prop::collection::vec((changes(), changes()), 1..40),
     ) {
         let (mut book, mut client, mut naive) = (Book::new(depth), Book::new(0), Naive::default());
+        let mut silent = Book::new(depth);
         for (bids, asks) in steps {
             let as_levels = |side: &[(i64, i64)]| side.iter().map(|c| level(c.0, c.1)).collect();
             let change = BookChange { bids: as_levels(&bids), asks: as_levels(&asks) };
             let before = naive.view(depth);
             naive.apply(&bids, &asks);
             let delta = book.apply(&change).unwrap();
-            client.apply(&delta).unwrap();
+            client.amend(&delta).unwrap();
+            silent.amend(&change).unwrap();
             let wanted = naive.view(depth);
+            prop_assert_eq!(&silent.view(), &wanted);
             prop_assert_eq!(&book.view(), &wanted);
             prop_assert_eq!(&client.view(), &wanted);
             // A delta names only levels that really changed, each once, best first.
@@ -86,6 +89,7 @@ fn a_refused_change_leaves_the_book_as_it_was() {
     assert_eq!(book.apply(&bad), Err(BookError::Size(level(12, -1).size)));
     let bad = BookChange { bids: vec![level(0, 1)], asks: vec![] };
     assert_eq!(book.apply(&bad), Err(BookError::Price(Decimal::ZERO)));
+    assert_eq!(book.amend(&bad), Err(BookError::Price(Decimal::ZERO)));
     assert_eq!(book.view(), before);
 }
 

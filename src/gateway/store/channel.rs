@@ -191,7 +191,7 @@ impl ChannelState {
             (Value::Book { book, in_sync }, Body::Book(change)) => {
                 let applied = match (event.reset, *in_sync) {
                     (true, _) => book.replace(change),
-                    (false, true) => book.apply(change).map(drop),
+                    (false, true) => book.amend(change),
                     (false, false) => Ok(()),
                 };
                 *in_sync = (*in_sync || event.reset) && applied.is_ok();

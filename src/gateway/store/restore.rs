@@ -143,7 +143,7 @@ impl ChannelState {
             for published in &group.events {
                 match &published.event.body {
                     Body::Book(change) if published.event.reset => book.replace(change).ok()?,
-                    Body::Book(change) => drop(book.apply(change).ok()?),
+                    Body::Book(change) => book.amend(change).ok()?,
                     // The venue itself lost something since: its owner brings the next state.
                     Body::VenueGap(_) => return None,
                     _ => {}

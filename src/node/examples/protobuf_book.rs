@@ -47,7 +47,7 @@ async fn main() -> Result<()> {
                 last = Some(event.position.seq);
                 match event.body {
                     Body::Book(levels) if event.reset => book.replace(&levels)?,
-                    Body::Book(delta) => drop(book.apply(&delta)?),
+                    Body::Book(delta) => book.amend(&delta)?,
                     other => println!("{other:?}"), // status and venue_gap share the chain
                 }
                 data.crc

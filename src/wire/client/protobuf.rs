@@ -60,9 +60,16 @@ fn levels_out(levels: &[Level]) -> Vec<proto::Level> {
 }
 
 fn levels_in(bids: Vec<proto::Level>, asks: Vec<proto::Level>) -> Result<BookChange, String> {
-    let bids = bids.into_iter().map(level_in).collect::<Result<_, _>>()?;
-    let asks = asks.into_iter().map(level_in).collect::<Result<_, _>>()?;
-    Ok(BookChange { bids, asks })
+    Ok(BookChange { bids: side_in(bids)?, asks: side_in(asks)? })
+}
+
+/// Not a byte more than its levels need: a gateway keeps them for as long as its history reaches.
+fn side_in(levels: Vec<proto::Level>) -> Result<Vec<Level>, String> {
+    let mut side = Vec::with_capacity(levels.len());
+    for level in levels {
+        side.push(level_in(level)?);
+    }
+    Ok(side)
 }
 
 /// An event without what belongs to a gateway; the caller adds `ch`, `tx`, `crc`, `n`.
