@@ -3,7 +3,8 @@
 //! Coordinated omission: a generator that waits for an answer before it asks again asks less while
 //! the server is slow, and so leaves out the very moments that matter. Here arrivals are the
 //! market's own schedule (the simulator's or a recording's), whatever the server or this program
-//! does; each message carries when it arrived at ingest (`rx`), and is timed from there. A stall of
+//! does; each message carries when the venue made it (`ts`), when it arrived at ingest (`rx`) and when
+//! the tail published it (`tx`), and is timed from each of them. A stall of
 //! the server delays every message that arrived during it, and each of them is recorded with its
 //! full delay. Nothing has to be corrected afterwards. Readers that are slow on purpose are left
 //! out: their delay is theirs.
@@ -43,12 +44,24 @@ pub(crate) struct Counts {
     pub(crate) refused: u64,
     /// From leaving to the last acknowledgement, µs.
     pub(crate) back: Histogram<u64>,
+    pub(crate) from_venue: Histogram<u64>,
     pub(crate) from_ingest: Histogram<u64>,
     pub(crate) from_tail: Histogram<u64>,
     /// Time spent outside the poll set, µs.
     pub(crate) handled_micros: u64,
     /// The time axis.
     pub(crate) rows: Rows,
+}
+
+/// When a message was at each place, µs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stamps {
+    /// At the venue, by the venue's clock, where it says so.
+    pub(crate) ts: Option<i64>,
+    /// At ingest.
+    pub(crate) rx: i64,
+    /// At the gateway's tail.
+    pub(crate) tx: i64,
 }
 
 /// Latency from ingest, cut into equal stretches of time.
@@ -79,6 +92,7 @@ impl Counts {
             reconnects: 0,
             refused: 0,
             back: micros(3)?,
+            from_venue: micros(3)?,
             from_ingest: micros(3)?,
             from_tail: micros(3)?,
             handled_micros: 0,
@@ -86,11 +100,17 @@ impl Counts {
         })
     }
 
-    /// Times one message.
-    pub(crate) fn time(&mut self, now: i64, rx: i64, tx: i64) {
+    /// Times one message. A venue's time that is not of these minutes is a recording's, or a clock
+    /// that disagrees: neither says how late the message is.
+    pub(crate) fn time(&mut self, now: i64, Stamps { ts, rx, tx }: Stamps) {
         let since = |start: i64| {
             u64::try_from(now.saturating_sub(start)).unwrap_or(0).clamp(1, LATENCY_MICROS_MAX)
         };
+        let is_of_today =
+            |ts: &i64| (0..LATENCY_MICROS_MAX as i64).contains(&now.saturating_sub(*ts));
+        if let Some(ts) = ts.filter(is_of_today) {
+            self.from_venue.saturating_record(since(ts));
+        }
         let from_ingest = since(rx);
         self.from_ingest.saturating_record(from_ingest);
         self.rows.current.saturating_record(from_ingest);
@@ -114,6 +134,7 @@ impl Counts {
         self.reconnects += other.reconnects;
         self.refused += other.refused;
         self.back.add(&other.back)?;
+        self.from_venue.add(&other.from_venue)?;
         self.from_ingest.add(&other.from_ingest)?;
         self.from_tail.add(&other.from_tail)?;
         self.handled_micros = self.handled_micros.max(other.handled_micros);
@@ -156,30 +177,34 @@ mod tests {
         // 1,000 arrivals, one a millisecond, all delivered at the end of the second.
         let mut counts = counts();
         for arrival in 0..1_000_i64 {
-            counts.time(1_000_000, arrival * 1_000, 900_000);
+            let (rx, tx) = (arrival * 1_000, 900_000);
+            counts.time(1_000_000, Stamps { ts: Some(rx - 50), rx, tx });
         }
         let at = |quantile| counts.from_ingest.value_at_quantile(quantile);
         assert!(at(0.5).abs_diff(500_000) < 2_000, "{}", at(0.5));
         assert!(at(0.99).abs_diff(990_000) < 2_000, "{}", at(0.99));
         assert!(counts.from_tail.max().abs_diff(100_000) < 100);
+        assert_eq!(counts.from_venue.len(), 1_000);
+        assert!(counts.from_venue.max().abs_diff(1_000_050) < 1_000);
     }
 
     #[test]
     fn clocks_that_disagree_and_endless_waits_stay_in_bounds() {
         let mut counts = counts();
-        counts.time(5, 10, i64::MAX);
-        counts.time(i64::MAX, i64::MIN, 0);
+        counts.time(5, Stamps { ts: Some(6), rx: 10, tx: i64::MAX });
+        counts.time(i64::MAX, Stamps { ts: Some(i64::MIN), rx: i64::MIN, tx: 0 });
         assert_eq!(counts.from_ingest.min(), 1);
+        assert_eq!(counts.from_venue.len(), 0, "no time of a venue's was one");
         assert!(counts.from_ingest.max() >= LATENCY_MICROS_MAX);
     }
 
     #[test]
     fn threads_and_stretches_add_up() {
         let (mut first, mut second) = (counts(), counts());
-        first.time(100, 0, 0);
+        first.time(100, Stamps { ts: None, rx: 0, tx: 0 });
         first.rows.turn_to(Duration::from_millis(2_100));
         second.rows.turn_to(Duration::from_millis(1_000));
-        second.time(300, 0, 0);
+        second.time(300, Stamps { ts: None, rx: 0, tx: 0 });
         second.rows.turn_to(Duration::from_millis(2_400));
         second.rows.finish(Duration::from_millis(2_600));
         first.add(&second).expect("same bounds");

@@ -6,7 +6,7 @@ use fantail_wire::client::{
 };
 
 use crate::chain::{Chains, Holes, Names, Place};
-use crate::latency::Counts;
+use crate::latency::{Counts, Stamps};
 use crate::limits::SAMPLE_EVERY;
 use crate::scan::{Scanned, scan, scan_batch};
 
@@ -75,7 +75,8 @@ impl Ledger {
 
     fn scanned(&mut self, member: &mut Member, seen: Scanned<'_>, now: i64) {
         let channel = self.names.number(seen.channel);
-        self.one(member, channel, seen.into(), (now, seen.tx));
+        let stamps = Stamps { ts: seen.ts, rx: seen.rx, tx: seen.tx };
+        self.one(member, channel, seen.into(), (now, stamps));
     }
 
     fn data(&mut self, member: &mut Member, data: &DataMessage, now: i64) {
@@ -88,8 +89,10 @@ impl Ledger {
             snapshot: data.snapshot,
             rx: event.rx.0,
         };
+        let ts = event.ts.map(|at| at.0);
+        let stamps = Stamps { ts, rx: event.rx.0, tx: data.tx.0 };
         match self.names.of(&data.channel, data.ch) {
-            Some(channel) => self.one(member, channel, place, (now, data.tx.0)),
+            Some(channel) => self.one(member, channel, place, (now, stamps)),
             // The acknowledgement comes before any data.
             None => self.counts.unreadable += 1,
         }
@@ -100,13 +103,20 @@ impl Ledger {
         let Some(at) = book.position else { return };
         let (epoch, seq, rx) = (Some(at.epoch), at.seq, book.rx.0);
         let place = Place { epoch, seq, prev: seq, reset: false, snapshot: true, rx };
+        let stamps = Stamps { ts: None, rx, tx: book.tx.0 };
         match self.names.of(&book.channel, book.ch) {
-            Some(channel) => self.one(member, channel, place, (now, book.tx.0)),
+            Some(channel) => self.one(member, channel, place, (now, stamps)),
             None => self.counts.unreadable += 1,
         }
     }
 
-    fn one(&mut self, member: &mut Member, channel: u32, place: Place, (now, tx): (i64, i64)) {
+    fn one(
+        &mut self,
+        member: &mut Member,
+        channel: u32,
+        place: Place,
+        (now, stamps): (i64, Stamps),
+    ) {
         self.counts.deliveries += 1;
         let key = (member.number, channel);
         member.chains.take(key, place, &mut self.holes, &mut self.counts.losses);
@@ -114,7 +124,7 @@ impl Ledger {
             self.counts.slow_deliveries += 1;
         } else if !place.reset && !place.snapshot {
             // States are as old as their last event; that is no delay.
-            self.counts.time(now, place.rx, tx);
+            self.counts.time(now, stamps);
         }
     }
 
@@ -157,7 +167,8 @@ impl Ledger {
                 let event = &full.event;
                 full.channel.as_bytes() == seen.channel
                     && (event.position.seq, event.prev) == (seen.seq, seen.prev)
-                    && (event.rx.0, full.tx.0) == (seen.rx, seen.tx)
+                    && (event.ts.map(|at| at.0), event.rx.0, full.tx.0)
+                        == (seen.ts, seen.rx, seen.tx)
                     && (event.reset, full.snapshot) == (seen.reset, seen.snapshot)
             }
             Ok(ServerMessage::Snapshot(book)) => {

@@ -65,6 +65,7 @@ fn by_quantile(report: &Report) -> String {
         .filter(|(at, _)| *at <= last)
         .collect();
     let lines = [
+        Line { name: "from venue", color: "#7a4", points: points(&report.from_venue.curve) },
         Line { name: "from ingest", color: "#d45", points: points(&report.from_ingest.curve) },
         Line { name: "from tail", color: "#28c", points: points(&report.from_tail.curve) },
     ];

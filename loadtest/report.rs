@@ -56,6 +56,9 @@ pub struct Report {
     pub refusal: Option<String>,
     /// From leaving to being subscribed again, µs.
     pub back: Latency,
+    /// From the venue's own time to here, µs, where it gave one; Binance gives milliseconds, cut off,
+    /// so that it seems half a millisecond later on average.
+    pub from_venue: Latency,
     /// From receive time at ingest to here, µs.
     pub from_ingest: Latency,
     /// From the gateway's tail to here, µs.
@@ -167,6 +170,7 @@ impl Report {
             reconnects: counts.reconnects,
             refused: counts.refused,
             back: Latency::of(&counts.back),
+            from_venue: Latency::of(&counts.from_venue),
             from_ingest: Latency::of(&counts.from_ingest),
             from_tail: Latency::of(&counts.from_tail),
             cost,

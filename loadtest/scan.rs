@@ -19,6 +19,8 @@ pub struct Scanned<'a> {
     pub reset: bool,
     /// It is a state, and consumes no seq.
     pub snapshot: bool,
+    /// The venue's own time, µs, where it gave one.
+    pub ts: Option<i64>,
     /// Receive time at ingest, µs.
     pub rx: i64,
     /// When the gateway's tail published it, µs.
@@ -100,8 +102,9 @@ impl<'a> Cursor<'a> {
         let epoch = if self.has(b",\"epoch\":") { Some(self.number()?) } else { None };
         self.skip(b",\"seq\":")?;
         let seq = self.number()?;
+        let (reset, snapshot, ts) = (false, true, None);
         let mut seen =
-            Scanned { channel, epoch, seq, prev: seq, reset: false, snapshot: true, rx: 0, tx: 0 };
+            Scanned { channel, epoch, seq, prev: seq, reset, snapshot, ts, rx: 0, tx: 0 };
         if !is_state {
             self.skip(b",\"prev\":")?;
             seen.prev = self.number()?;
@@ -109,7 +112,7 @@ impl<'a> Cursor<'a> {
             seen.snapshot = self.has(b",\"snapshot\":true");
         }
         if self.has(b",\"ts\":") {
-            self.time()?;
+            seen.ts = Some(self.time()?);
         }
         self.skip(b",\"rx\":")?;
         seen.rx = self.time()?;

@@ -112,6 +112,8 @@ row() {
     overload-bbo) overload bbo "${OVERLOAD:-8000}" ;;
     overload-trade) overload trade "${OVERLOAD:-8000}" ;;
     round-trip) round_trip ;;
+    kafka) bash loadtest/kafka.sh 1 ;;
+    kafka-3) bash loadtest/kafka.sh 3 ;;
     idle-19k)
       # shellcheck disable=SC2046
       serve $(market 0.01 1)
@@ -146,7 +148,7 @@ row() {
 rows=("$@")
 if ((${#rows[@]} == 0)); then
   rows=(1000x100 1000x400 10000x20 burst-4 burst-16 1000x3000 io-uring shards deflate slow capacity
-    knock overload-bbo overload-trade round-trip idle-19k idle-45k churn)
+    knock overload-bbo overload-trade round-trip kafka kafka-3 idle-19k idle-45k churn)
 fi
 for name in "${rows[@]}"; do
   printf '== %s, %s, load %s\n' "$name" "$(date -u +%FT%TZ)" "$(cut -d' ' -f1 /proc/loadavg)"

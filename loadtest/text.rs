@@ -67,6 +67,9 @@ pub(crate) fn lines(report: &Report) -> Vec<(String, String)> {
         ),
     );
     sockets_that_went(report, &mut line);
+    if report.from_venue.count > 0 {
+        line("from the venue", report.from_venue.to_string());
+    }
     if report.from_ingest.count > 0 {
         line("from ingest", report.from_ingest.to_string());
         line("from tail", report.from_tail.to_string());

@@ -72,6 +72,7 @@ fn check(seen: Scanned<'_>, event: &Event, snapshot: bool) {
         prev: event.prev,
         reset: event.reset,
         snapshot,
+        ts: event.ts.map(|at| at.0),
         rx: event.rx.0,
         tx: 1_790_000_000_000_002,
     };
@@ -90,6 +91,7 @@ proptest! {
         };
         prop_assert_eq!(seen.seq, full.event.position.seq);
         prop_assert_eq!((seen.prev, seen.rx, seen.tx), (full.event.prev, full.event.rx.0, full.tx.0));
+        prop_assert_eq!(seen.ts, full.event.ts.map(|at| at.0));
         prop_assert_eq!((seen.reset, seen.snapshot), (full.event.reset, full.snapshot));
     }
 
@@ -120,8 +122,8 @@ proptest! {
         let mut bytes = Vec::new();
         encode_snapshot(Encoding::Json, &book, &mut bytes);
         let seen = scan(&bytes);
-        prop_assert_eq!(seen.map(|it| (it.epoch, it.seq, it.snapshot, it.rx, it.tx)),
-            position.map(|at| (Some(at.epoch), at.seq, true, rx.0, 5)));
+        prop_assert_eq!(seen.map(|it| (it.epoch, it.seq, it.snapshot, it.ts, it.rx, it.tx)),
+            position.map(|at| (Some(at.epoch), at.seq, true, ts.map(|at| at.0), rx.0, 5)));
     }
 
     #[test]
