@@ -65,6 +65,9 @@ struct ClusterArgs {
     /// The binary under test [default: target/release/fantail].
     #[arg(long, value_name = "FILE")]
     fantail: Option<PathBuf>,
+    /// Another build of it, e.g. the last release's: every second worker and gateway runs that one.
+    #[arg(long, value_name = "FILE")]
+    beside: Option<PathBuf>,
     /// Logs, histories and dump [default: target/chaos].
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
@@ -119,6 +122,7 @@ impl ClusterArgs {
         let target = target.map_or_else(|| root.join("target"), PathBuf::from);
         Settings {
             fantail: self.fantail.clone().unwrap_or_else(|| target.join("release/fantail")),
+            beside: self.beside.clone(),
             brokers_script: root.join("tests/kafka/broker.sh"),
             dir: self.dir.clone().unwrap_or_else(|| target.join("chaos")),
             kafka_port: self.kafka_port,

@@ -72,7 +72,8 @@ impl Cluster {
         let (venues, orders, announced) = play_venues(settings).await?;
         create_topics(&settings.fantail, &file, &announced.set).await?;
         let start = |number: u16, name: &str, role: &str| {
-            node(settings, &file, &format!("{name}-{number}"), role, &announced.set)
+            let binary = settings.binary(number);
+            node(settings, (binary, &file), &format!("{name}-{number}"), role, &announced.set)
         };
         let workers = (1..=settings.workers).map(|number| start(number, "ingest", "ingest"));
         let workers = workers.collect::<anyhow::Result<Vec<_>>>()?;
@@ -126,7 +127,7 @@ impl Node {
 
 fn node(
     settings: &Settings,
-    file: &Path,
+    (binary, file): (&Path, &Path),
     name: &str,
     role: &str,
     set: &[String],
@@ -144,7 +145,7 @@ fn node(
         args.extend(["--set".to_owned(), flag.clone()]);
     }
     let log = settings.dir.join(format!("{name}.log"));
-    let process = Process::start(settings.fantail.clone(), args, log)?;
+    let process = Process::start(binary.to_path_buf(), args, log)?;
     // A worker has no public listener; its admin port shows that it is up.
     let addr = if role == "gateway" { addr } else { admin };
     Ok(Node { name: name.to_owned(), addr, process })

@@ -1,12 +1,14 @@
 //! How big the cluster is, and the configuration its nodes share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A cluster to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// The binary under test.
     pub(crate) fantail: PathBuf,
+    /// Another build, which every second worker and gateway runs.
+    pub(crate) beside: Option<PathBuf>,
     /// Starts and hurts brokers.
     pub(crate) brokers_script: PathBuf,
     /// Logs, histories, the dump.
@@ -26,6 +28,12 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What the worker or gateway of a number runs, from 1 on.
+    pub(crate) fn binary(&self, number: u16) -> &Path {
+        let other = self.beside.as_deref().filter(|_| number.is_multiple_of(2));
+        other.unwrap_or(&self.fantail)
+    }
+
     /// What every node is told. Retention outlives every run: the dump must hold all of it.
     pub(crate) fn toml(&self, brokers: &str) -> String {
         let list: Vec<String> = brokers.split(',').map(|broker| format!("{broker:?}")).collect();
