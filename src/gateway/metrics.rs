@@ -238,7 +238,10 @@ pub(crate) struct TailMetrics {
     pub(crate) woken: AtomicU64,
     /// Topics that are not as they were at the start.
     pub(crate) topics_wrong: AtomicU64,
+    /// Feed owners whose channels are told stale because nothing is heard of them.
+    pub(crate) owners_silent: AtomicU64,
     lag_seconds: Histogram,
+    bus_seconds: Histogram,
 }
 
 impl TailMetrics {
@@ -262,7 +265,9 @@ impl TailMetrics {
             partitions: Default::default(),
             woken: AtomicU64::default(),
             topics_wrong: AtomicU64::default(),
+            owners_silent: AtomicU64::default(),
             lag_seconds: histogram(exponential_buckets(0.000_05, 2.0, 18)),
+            bus_seconds: histogram(exponential_buckets(0.000_05, 2.0, 18)),
         }
     }
 
@@ -287,6 +292,11 @@ impl TailMetrics {
         self.topics_wrong.store(topics as u64, Ordering::Relaxed);
     }
 
+    /// Feed owners of whom nothing is heard.
+    pub(crate) fn owners_silent(&self, owners: usize) {
+        self.owners_silent.store(owners as u64, Ordering::Relaxed);
+    }
+
     /// A position is read back from the bus.
     pub(crate) fn read_back(&self) {
         self.reads_back.fetch_add(1, Ordering::Relaxed);
@@ -295,6 +305,11 @@ impl TailMetrics {
     /// From receive time at ingest to the tail.
     pub(crate) fn lag_ingest_to_tail(&self, micros: i64) {
         self.lag_seconds.observe(micros.max(0) as f64 / 1e6);
+    }
+
+    /// From a feed owner's sign of life on, given to the bus, until it is here.
+    pub(crate) fn lag_bus(&self, micros: i64) {
+        self.bus_seconds.observe(micros.max(0) as f64 / 1e6);
     }
 }
 
@@ -311,6 +326,11 @@ pub(crate) fn register(
             "gateway_lag_ingest_to_tail_seconds",
             "From receive time at ingest to the gateway's tail",
             tail.lag_seconds.clone(),
+        );
+        registry.register(
+            "gateway_lag_bus_seconds",
+            "From ingest's bus to the gateway's tail, by each feed owner's sign of life, every second",
+            tail.bus_seconds.clone(),
         );
     });
     metrics.collector(Box::new(Collected { tail, shards, frames, connections, bounds }));

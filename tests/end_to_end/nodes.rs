@@ -4,6 +4,7 @@
 //! Needs `FANTAIL_KAFKA`, the brokers' addresses; without it each test says that it is skipped. All
 //! tests share the topics and the workers' group, so they take turns.
 
+mod brokers;
 mod deployment;
 mod gateways;
 mod line;

@@ -55,7 +55,19 @@ impl Relay {
     /// # Errors
     /// No free port.
     pub async fn start(server: SocketAddr, habit: Habit) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), server, habit).await
+    }
+
+    /// The same, where the server tells its clients to come.
+    ///
+    /// # Errors
+    /// The address is taken.
+    pub async fn start_at(
+        at: SocketAddr,
+        server: SocketAddr,
+        habit: Habit,
+    ) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(at).await?;
         let addr = listener.local_addr()?;
         let (to_server, to_client) = (watch::Sender::new(true), watch::Sender::new(true));
         let ways = (to_server.clone(), to_client.clone());

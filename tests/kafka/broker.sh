@@ -10,7 +10,9 @@
 #   broker.sh kill|pause|resume|restart N    faults: SIGKILL, SIGSTOP, SIGCONT, start again on its data
 #
 # FANTAIL_KAFKA_DIR   where everything is kept (target/kafka)
-# FANTAIL_KAFKA_PORT  port of broker 1 (19092); broker N is at +10*(N-1), controllers one above
+# FANTAIL_KAFKA_PORT  port of broker 1 (19092); broker N is at +10*(N-1), controllers one above. Two above
+#                     it listens once more, and says there that it is to be reached three above: whoever puts
+#                     a relay between the two can cut off those who came by it, and nobody else
 # FANTAIL_KAFKA_HEAP  heap of one broker (384m)
 set -euo pipefail
 
@@ -61,12 +63,12 @@ properties() {
   cat <<P
 process.roles=broker,controller
 node.id=$node
-listeners=PLAINTEXT://127.0.0.1:$(port "$node"),CONTROLLER://127.0.0.1:$(($(port "$node") + 1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$(port "$node")
+listeners=PLAINTEXT://127.0.0.1:$(port "$node"),CONTROLLER://127.0.0.1:$(($(port "$node") + 1)),DETOUR://127.0.0.1:$(($(port "$node") + 2))
+advertised.listeners=PLAINTEXT://127.0.0.1:$(port "$node"),DETOUR://127.0.0.1:$(($(port "$node") + 3))
 controller.quorum.voters=$quorum
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,DETOUR:PLAINTEXT
 log.dirs=$(home "$node")/data
 auto.create.topics.enable=false
 unclean.leader.election.enable=false

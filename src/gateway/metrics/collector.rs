@@ -89,10 +89,11 @@ const TAIL_COUNTERS: [TailFigure; 14] = [
     ("gateway_channels_mended", "Channels restarted from a snapshot", |t| &t.mended),
 ];
 
-const TAIL_GAUGES: [TailFigure; 5] = [
+const TAIL_GAUGES: [TailFigure; 6] = [
     ("gateway_partitions_consumed", "Partitions of events read now", |t| &t.partitions[0]),
     ("gateway_partitions", "Partitions of events", |t| &t.partitions[1]),
     ("gateway_topics_wrong", "Topics that are not as they were at the start", |t| &t.topics_wrong),
+    ("gateway_feed_owners_silent", "Feed owners of whom nothing is heard", |t| &t.owners_silent),
     ("gateway_ring_bytes", "Estimated bytes in recovery rings", |t| &t.ring_bytes),
     ("gateway_channels", "Channels of this node", |t| &t.channels),
 ];

@@ -88,7 +88,7 @@ impl Tail {
                 self.take_event(&channel, event, (now, late));
             }
             Ok(Record::Heartbeat(heartbeat)) if !self.is_late(delivered, now) => {
-                self.take_heartbeat(&heartbeat);
+                self.take_heartbeat(&heartbeat, now);
             }
             Ok(Record::Heartbeat(_)) => {}
             Ok(Record::Instrument(instrument)) => {

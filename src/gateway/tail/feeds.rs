@@ -39,13 +39,15 @@ struct Venue {
 struct Heard {
     at: Duration,
     told_silent: bool,
+    /// Silent, and has symbols: a group without any has no owner.
+    is_missed: bool,
     /// Some of its channels may have been told silent.
     may_be_marked: bool,
 }
 
 impl Heard {
     fn new(at: Duration) -> Self {
-        Self { at, told_silent: false, may_be_marked: false }
+        Self { at, told_silent: false, is_missed: false, may_be_marked: false }
     }
 }
 
@@ -103,6 +105,20 @@ impl Feeds {
         }
         silent
     }
+
+    /// A silent group that has symbols has lost its owner.
+    fn miss(&mut self, venue: &VenueId, group: u32) {
+        let groups = self.venues.get_mut(venue).map(|venue| &mut venue.groups);
+        if let Some(heard) = groups.and_then(|groups| groups.get_mut(group as usize)) {
+            heard.is_missed = true;
+        }
+    }
+
+    /// Owners of whom nothing is heard.
+    fn missed(&self) -> usize {
+        let groups = self.venues.values().flat_map(|venue| &venue.groups);
+        groups.filter(|heard| heard.is_missed).count()
+    }
 }
 
 /// Whose channels a group's owner speaks for.
@@ -127,8 +143,9 @@ impl Spoken<'_> {
 
 impl Tail {
     /// Takes a sign of life of an owner.
-    pub(super) fn take_heartbeat(&mut self, beat: &FeedHeartbeat) {
+    pub(super) fn take_heartbeat(&mut self, beat: &FeedHeartbeat, now: Micros) {
         let Some((group, groups)) = division(beat) else { return self.metrics.poison(1) };
+        self.metrics.lag_bus(now.since(beat.time));
         if self.feeds.heard(beat, (group, groups), self.clock.monotonic()) {
             let leads = self.leads(&beat.venue, group, groups);
             let spoken = Spoken { venue: &beat.venue, group, groups, leads };
@@ -177,8 +194,10 @@ impl Tail {
                 // A group without symbols has no owner.
                 continue;
             }
+            self.feeds.miss(&venue, group);
             tracing::warn!(%venue, group, groups, "no heartbeat of a feed owner; its channels are stale");
             self.tell_all(&ToShard::Stale { channels: channels.into(), reason: SILENT });
         }
+        self.metrics.owners_silent(self.feeds.missed());
     }
 }

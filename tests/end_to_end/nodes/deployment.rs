@@ -163,15 +163,21 @@ impl Deployment {
 
     /// Starts one more gateway and waits until it has caught up.
     pub(super) async fn add_gateway(&mut self) {
+        self.add_gateway_with(&[]).await;
+    }
+
+    /// The same, of a configuration of its own: `KEY=VALUE` each.
+    pub(super) async fn add_gateway_with(&mut self, own: &[String]) {
         let log = self.folder.path().join(format!("gateway-{}.log", self.gateways.len()));
-        let args = self.args(&["run", "--json", "--role", "gateway"]);
+        let mut args = self.args(&["run", "--json", "--role", "gateway"]);
+        args.extend(own.iter().flat_map(|flag| ["--set".to_owned(), flag.clone()]));
         let gateway = Process::start(&args, log).await;
         gateway.ready().await;
         self.gateways.push(gateway);
     }
 
     /// Waits until every feed is live at every gateway.
-    async fn live(&self) {
+    pub(super) async fn live(&self) {
         for gateway in &self.gateways {
             let live = wait::until(PATIENCE, async || {
                 let (_, body) = http::get(gateway.addr(), "/v1/status").await.ok()?;

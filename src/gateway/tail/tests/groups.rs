@@ -80,6 +80,7 @@ fn only_the_symbols_of_the_silent_group_are_told() {
     rig.beats(&[0, 2], GROUPS, 5);
     rig.pass(limits::TICK);
     assert_eq!(rig.next_stale(), [numbers[1]], "not the others', and not the venue's own");
+    rig.counted(|figures| &figures.owners_silent, 1);
     assert_eq!(states(&rig, &names), [State::Live, State::Stale, State::Live]);
     // Another owner speaks for the group again.
     rig.beats(&[1], GROUPS, 6);
@@ -87,8 +88,10 @@ fn only_the_symbols_of_the_silent_group_are_told() {
     // The first group's unit speaks for the venue as a whole.
     rig.pass(limits::OWNER_SILENCE - limits::TICK);
     rig.beats(&[1, 2], GROUPS, 6);
+    rig.counted(|figures| &figures.owners_silent, 0);
     rig.pass(limits::TICK);
     assert_eq!(rig.next_stale(), [numbers[0], numbers[3]]);
+    rig.counted(|figures| &figures.owners_silent, 1);
 }
 
 #[test]
