@@ -30,6 +30,7 @@ use crate::rest::{self, RestState};
 use crate::scout::{Scout, ScoutLink};
 use crate::sessions::{self, SessionsAsked};
 use crate::shard::{Shard, ShardSetup};
+use crate::strain::Strain;
 use crate::tail::layout::Layout;
 use crate::tail::{Mailboxes, Setup, Tail};
 use crate::variant::Variants;
@@ -107,6 +108,7 @@ impl Gateway {
             closes: with.closes.clone(),
             frames: Arc::clone(&frames),
             metrics: Arc::new(ShardMetrics::default()),
+            strain: Arc::new(Strain::new(config.sessions.slow_after)),
         };
         let setups: Vec<ShardSetup> = (0..config.shards).map(setup).collect();
         let shards: Vec<_> = setups.iter().map(|setup| Arc::clone(&setup.metrics)).collect();
@@ -127,7 +129,7 @@ impl Gateway {
             let (sender, mailbox) = mpsc::channel(limits::MAILBOX_MAX);
             let (report, asked) = mpsc::channel(sessions::ASKED_MAX);
             let (arrival, arrivals) = mpsc::channel(limits::ARRIVALS_MAX);
-            mailboxes.push(sender);
+            mailboxes.push((sender, Arc::clone(&setup.strain)));
             reports.push(report);
             let door = Door {
                 router: router.clone(),

@@ -54,6 +54,8 @@ impl Shard {
             heard: now,
             next_heartbeat: now + self.config.heartbeat,
             closing: None,
+            is_runnable: false,
+            lent_bytes: 0,
             _permit: arrival.permit,
         });
         self.metrics.opened();
@@ -75,7 +77,9 @@ impl Shard {
 
     /// Ends a session for a reason of ours.
     pub(super) fn close(&mut self, slot: usize, end: &End) {
-        self.end(slot, end, None);
+        // Slow sessions are often closed together; they should not all come back together.
+        let retry_after_ms = (end.name == Code::TooSlow.name()).then(retry_after_ms);
+        self.end(slot, end, retry_after_ms);
     }
 
     pub(super) fn end(&mut self, slot: usize, end: &End, retry_after_ms: Option<u64>) {
@@ -156,6 +160,7 @@ impl Shard {
         if session.behind.take().is_some() {
             self.behind -= 1;
         }
+        self.strain.repay(std::mem::take(&mut session.lent_bytes));
         let held = std::mem::take(&mut session.state.held);
         for subscription in held.iter() {
             self.leave(slot, subscription.ch, subscription.phase);
@@ -178,6 +183,11 @@ impl Shard {
             duration_ms: millis(lifetime),
         });
     }
+}
+
+/// When a client may come back, spread so that many that leave together do not come together.
+pub(super) fn retry_after_ms() -> u64 {
+    limits::RETRY_MIN_MS + rand::random_range(0..limits::RETRY_SPREAD_MS)
 }
 
 fn millis(duration: Duration) -> u64 {

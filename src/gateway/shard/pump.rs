@@ -44,19 +44,43 @@ impl Shard {
         }
     }
 
-    /// Sends as much as the socket takes: its queue, then what it missed.
-    pub(super) fn pump(&mut self, slot: usize) {
-        if self.hot.get(slot).is_some_and(|hot| hot.level) {
-            return;
+    /// A turn of those who have more to be sent, one after the other, as far as a turn goes.
+    pub(super) fn catch_up(&mut self) {
+        let mut left = limits::CATCH_UP_TURN_BYTES;
+        for _ in 0..self.runnable.len() {
+            let Some(slot) = self.runnable.pop_front() else { return };
+            if let Some(session) = self.sessions.get_mut(slot) {
+                session.is_runnable = false;
+            }
+            left = left.saturating_sub(self.pump(slot));
+            if left == 0 {
+                return;
+            }
         }
-        self.pump_on(slot);
-        self.settle(slot);
     }
 
-    fn pump_on(&mut self, slot: usize) {
+    /// It gets its turn, once.
+    pub(super) fn run_later(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if !std::mem::replace(&mut session.is_runnable, true) {
+            self.runnable.push_back(slot);
+        }
+    }
+
+    /// Sends as much as the socket takes: its queue, then what it missed. Returns the bytes.
+    pub(super) fn pump(&mut self, slot: usize) -> usize {
+        if self.hot.get(slot).is_some_and(|hot| hot.level) {
+            return 0;
+        }
         let mut budget = limits::CATCH_UP_BYTES;
+        self.pump_on(slot, &mut budget);
+        self.settle(slot);
+        limits::CATCH_UP_BYTES - budget
+    }
+
+    fn pump_on(&mut self, slot: usize, budget: &mut usize) {
         loop {
-            if !self.drain_outbox(slot, &mut budget) {
+            if !self.drain_outbox(slot, budget) {
                 return;
             }
             let Some(session) = self.sessions.get_mut(slot) else { return };
@@ -74,8 +98,8 @@ impl Shard {
                 self.behind -= 1;
                 return;
             }
-            if budget == 0 {
-                self.runnable.push(slot);
+            if *budget == 0 {
+                self.run_later(slot);
                 return;
             }
             let far = self.clock.monotonic().saturating_sub(since) >= self.config.conflate_after;
@@ -96,6 +120,10 @@ impl Shard {
             };
             if session.outbox.is_empty() {
                 return true;
+            }
+            if *budget == 0 {
+                self.run_later(slot);
+                return false;
             }
             self.scratch.clear();
             let kind = session.kind;
@@ -120,7 +148,7 @@ impl Shard {
 
     /// It lost its place in the log: everything starts again with a state that replaces what the
     /// client holds; with trades, which must not be lost, the session ends and resumes.
-    fn start_again(&mut self, slot: usize) {
+    pub(super) fn start_again(&mut self, slot: usize) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let held: Vec<_> = session.state.held.iter().copied().collect();
         let Some(action) = session.state.start_again(&self.directory) else {

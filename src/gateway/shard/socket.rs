@@ -47,6 +47,10 @@ pub(crate) struct Session {
     pub(crate) heard: Duration,
     pub(crate) next_heartbeat: Duration,
     pub(crate) closing: Option<Closing>,
+    /// It waits for a turn of those who are behind.
+    pub(crate) is_runnable: bool,
+    /// What the shard's account lent for missed events it has not been sent yet.
+    pub(crate) lent_bytes: usize,
     /// Holds its place under the connection limits.
     pub(crate) _permit: Permit,
 }

@@ -10,10 +10,12 @@ mod fan_out;
 mod pressure;
 mod resume_stress;
 mod slow;
+mod strained;
 mod stress;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,10 +40,11 @@ use crate::limits;
 use crate::link::{TailLink, ToShard, ToTail};
 use crate::listener::Arrival;
 use crate::metrics::ShardMetrics;
-use crate::seed::Seeds;
+use crate::seed::{Seed, Seeds};
 use crate::sessions::{SessionsAsked, ShardSessions};
 use crate::store::Store;
 use crate::store::resume::Start;
+use crate::strain::Strain;
 use crate::testing::{PATIENCE, WALL, authenticator, identity, limits};
 use crate::variant::Variants;
 use client::Client;
@@ -54,6 +57,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Own answers a session may leave unread.
 const REPLY_BYTES: usize = 1_024 * 1_024;
 
+/// Says that the shard's thread stands still, and until when.
+type Stall = (SyncSender<()>, std::sync::mpsc::Receiver<()>);
+
 /// A shard's surroundings.
 struct Rig {
     store: Store,
@@ -64,6 +70,9 @@ struct Rig {
     asked: mpsc::Sender<SessionsAsked>,
     frames: Arc<FramesMade>,
     metrics: Arc<ShardMetrics>,
+    strain: Arc<Strain>,
+    clock: Clock,
+    stalls: mpsc::Sender<Stall>,
     closes: CloseLog,
     connections: Arc<Connections>,
     hand: ManualClock,
@@ -94,6 +103,8 @@ impl Rig {
         let (mailbox, mail) = mpsc::channel(limits::MAILBOX_MAX);
         let (arrivals, arriving) = mpsc::channel(limits::ARRIVALS_MAX);
         let (asked, asking) = mpsc::channel(4);
+        let (stalls, mut stalled) = mpsc::channel::<Stall>(1);
+        let strain = Arc::new(Strain::new(Duration::from_secs(10)));
         let (frames, metrics) =
             (Arc::new(FramesMade::default()), Arc::new(ShardMetrics::default()));
         let closes = CloseLog::new(1_000);
@@ -117,16 +128,23 @@ impl Rig {
             variants: Variants::default(),
             tail: TailLink::new(to_tail, Waker::new(|| {})),
             authenticator: Arc::new(authenticator(&clock)),
-            clock,
+            clock: clock.clone(),
             closes: closes.clone(),
             frames: Arc::clone(&frames),
             metrics: Arc::clone(&metrics),
+            strain: Arc::clone(&strain),
         };
         let shutdown = Shutdown::new();
         let (end, guard) = (shutdown.clone(), shutdown.guard("shard"));
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async move {
+                tokio::spawn(async move {
+                    while let Some((there, end)) = stalled.recv().await {
+                        // It lasts until the test drops its end.
+                        let _ = (there.send(()), end.recv());
+                    }
+                });
                 let shard = Shard::new(setup).unwrap();
                 shard.run(mail, arriving, asking, end, guard).await;
             });
@@ -140,6 +158,9 @@ impl Rig {
             asked,
             frames,
             metrics,
+            strain,
+            clock,
+            stalls,
             closes,
             connections: Connections::new(10_000, 10_000),
             hand,
@@ -168,7 +189,8 @@ impl Rig {
         for (ch, events) in events {
             let channel = self.store.channel_mut(ch).unwrap();
             let taken = events.into_iter().map(|event| channel.apply(event).unwrap().0).collect();
-            let group = Arc::new(Group::new(Arc::clone(&channel.info), Micros(WALL), taken));
+            let tx = Micros(self.clock.wall_micros());
+            let group = Arc::new(Group::new(Arc::clone(&channel.info), tx, taken));
             channel.remember(Arc::clone(&group), self.ring_bytes);
             if channel.interest != 0 {
                 weight += group.weight();
@@ -208,8 +230,10 @@ impl Rig {
                     Some(Start::Seed(seed)) => Ok(seed),
                     other => panic!("{other:?}"),
                 };
-                let seeds = items.iter().map(seed).collect();
-                self.tell(ToShard::Seeds(Arc::new(Seeds { session, token, seeds })));
+                let seeds: Vec<Result<Seed, _>> = items.iter().map(seed).collect();
+                let lent_bytes = seeds.iter().flatten().map(Seed::replay_bytes).sum();
+                assert!(self.strain.lend(lent_bytes, self.clock.monotonic()), "{lent_bytes}");
+                self.tell(ToShard::Seeds(Arc::new(Seeds { session, token, seeds, lent_bytes })));
                 1
             }
             ToTail::Leave { ch, .. } => {
@@ -249,6 +273,14 @@ impl Rig {
         self.asked.blocking_send(answer_to).expect("a living shard");
         let answer = async { tokio::time::timeout(PATIENCE, answer).await };
         self.runtime.block_on(answer).expect("an answer in time").unwrap()
+    }
+
+    /// The shard's thread stands still until what is returned is dropped.
+    fn stall(&self) -> SyncSender<()> {
+        let ((there, here), (go, end)) = (sync_channel(1), sync_channel(1));
+        self.stalls.blocking_send((there, end)).expect("a living shard");
+        here.recv_timeout(PATIENCE).expect("it stands still");
+        go
     }
 
     /// Waits until a condition of the shard holds.

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use fantail_wire::client::{
-    Command, Id, Reply, ServerMessage, SubscribeItem, decode_message, encode_command,
+    Command, From, Id, Reply, ServerMessage, SubscribeItem, decode_message, encode_command,
 };
 use fantail_wire::frame::encode::client_frame;
 use fantail_wire::frame::{Decoder, Inflater, Limits, Message, Opcode, Role};
@@ -114,6 +114,13 @@ impl Client {
             |name: &&str| SubscribeItem { channel: (*name).to_owned(), from: None, history: None };
         let channels = names.iter().map(item).collect();
         self.command(&Command::Subscribe { id: Some(Id::Number(1)), channels });
+    }
+
+    /// Resumes behind this place.
+    pub(super) fn resume(&mut self, name: &str, epoch: u64, seq: u64) {
+        let from = Some(From { epoch, seq, rx: None });
+        let channels = vec![SubscribeItem { channel: name.to_owned(), from, history: None }];
+        self.command(&Command::Subscribe { id: None, channels });
     }
 
     pub(super) fn unsubscribe(&mut self, names: &[&str]) {
