@@ -70,6 +70,8 @@ pub(crate) struct ShardMetrics {
     let_go: Counter,
     merges: Counter,
     backlog_bytes: Counter,
+    replay_bytes: Counter,
+    lag_micros: Counter,
     behind_bytes_max: Counter,
     lag_tail_to_socket: Spread,
     flush_events: Spread,
@@ -100,6 +102,8 @@ impl Default for ShardMetrics {
             let_go: Counter::default(),
             merges: Counter::default(),
             backlog_bytes: Counter::default(),
+            replay_bytes: Counter::default(),
+            lag_micros: Counter::default(),
             behind_bytes_max: Counter::default(),
             lag_tail_to_socket: Spread::new(LAG_UNIT_MICROS, MICROS_PER_SECOND),
             flush_events: Spread::new(1, 1),
@@ -119,6 +123,12 @@ impl ShardMetrics {
     pub(crate) fn set_backlog(&self, bytes: usize, furthest: usize) {
         self.backlog_bytes.set(bytes as u64);
         self.behind_bytes_max.set(furthest as u64);
+    }
+
+    /// Bytes owed to sessions that resume, and how late the shard is.
+    pub(crate) fn set_strain(&self, replay_bytes: u64, lag: std::time::Duration) {
+        self.replay_bytes.set(replay_bytes);
+        self.lag_micros.set(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// A group has been offered to all its sockets, so long after the tail published it.

@@ -35,7 +35,7 @@ impl fmt::Debug for Collected {
 
 type ShardFigure = (&'static str, &'static str, fn(&ShardMetrics) -> &Counter);
 
-const SHARD_GAUGES: [ShardFigure; 7] = [
+const SHARD_GAUGES: [ShardFigure; 8] = [
     ("gateway_sessions", "Open sessions", |s| &s.sessions),
     ("gateway_subscribers", "Sessions subscribed to something", |s| &s.subscribers),
     ("gateway_sessions_waiting", "Sessions not yet sent all they are due", |s| &s.waiting),
@@ -44,6 +44,7 @@ const SHARD_GAUGES: [ShardFigure; 7] = [
     ("gateway_backlog_bytes", "Estimated bytes kept for sessions that are behind", |s| {
         &s.backlog_bytes
     }),
+    ("gateway_replay_bytes", "Estimated bytes owed to sessions that resume", |s| &s.replay_bytes),
     ("gateway_session_behind_bytes_max", "How far the furthest session is behind", |s| {
         &s.behind_bytes_max
     }),
@@ -110,6 +111,9 @@ impl Collector for Collected {
         for (name, help, figure) in SHARD_GAUGES {
             self.per_shard(&mut encoder, name, help, |s| ConstGauge::new(figure(s).get() as i64))?;
         }
+        let lag = |s: &ShardMetrics| ConstGauge::new(s.lag_micros.get() as f64 / 1e6);
+        let help = "How late a shard takes what the tail published, while it goes on being late";
+        self.per_shard(&mut encoder, "gateway_shard_lag_seconds", help, lag)?;
         for (name, help, figure) in SHARD_COUNTERS {
             self.per_shard(&mut encoder, name, help, |s| ConstCounter::new(figure(s).get()))?;
         }

@@ -210,7 +210,7 @@ impl Shard {
         match outcome {
             Written::All => {}
             Written::Part(sent) => self.keep_dues(slot, head, sent),
-            Written::Gone => self.drop_session(slot, &End::gone()),
+            Written::Gone(how) => self.drop_session(slot, &End::gone(how)),
         }
         offered
     }

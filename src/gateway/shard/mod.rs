@@ -108,6 +108,8 @@ pub(crate) struct Shard {
     strain: Arc<Strain>,
     /// Turns in a row that began later than a session may be behind.
     late_turns: u32,
+    /// How late the last turn began.
+    last_age: Duration,
 }
 
 impl Shard {
@@ -147,6 +149,7 @@ impl Shard {
             metrics: setup.metrics,
             strain: setup.strain,
             late_turns: 0,
+            last_age: Duration::ZERO,
         })
     }
 

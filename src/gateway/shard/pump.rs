@@ -34,7 +34,7 @@ impl Shard {
                     session.outbox.skip(sent);
                     self.settle(slot);
                 }
-                Written::Gone => self.drop_session(slot, &End::gone()),
+                Written::Gone(how) => self.drop_session(slot, &End::gone(how)),
             }
             return;
         }
@@ -133,8 +133,8 @@ impl Shard {
             let sent = match outcome {
                 Written::All => self.scratch.len(),
                 Written::Part(sent) => sent,
-                Written::Gone => {
-                    self.drop_session(slot, &End::gone());
+                Written::Gone(how) => {
+                    self.drop_session(slot, &End::gone(how));
                     return false;
                 }
             };

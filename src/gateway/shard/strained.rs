@@ -29,8 +29,9 @@ impl Shard {
     pub(super) fn feel(&mut self, first: &ToShard) {
         let ToShard::Batch(batch) = first else { return };
         let age = self.age(std::slice::from_ref(batch));
-        self.strain.lags(age);
         // A process that stood still is late once, and takes in one turn what waited meanwhile.
+        let last = std::mem::replace(&mut self.last_age, age);
+        self.strain.lags(age.min(last));
         self.late_turns = if age < self.config.slow_after { 0 } else { self.late_turns + 1 };
         if self.late_turns >= limits::LATE_TURNS_MAX {
             self.late_turns = 0;
@@ -40,7 +41,7 @@ impl Shard {
 
     /// Nothing waits.
     pub(super) fn at_ease(&mut self) {
-        self.late_turns = 0;
+        (self.late_turns, self.last_age) = (0, Duration::ZERO);
         if !self.strain.lag().is_zero() {
             self.strain.lags(Duration::ZERO);
         }

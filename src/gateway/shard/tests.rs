@@ -3,6 +3,7 @@
 
 mod chains;
 mod client;
+mod codes;
 mod delivery;
 mod drained;
 mod ends;
@@ -13,6 +14,7 @@ mod slow;
 mod strained;
 mod stress;
 
+use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -45,6 +47,7 @@ use crate::sessions::{SessionsAsked, ShardSessions};
 use crate::store::Store;
 use crate::store::resume::Start;
 use crate::strain::Strain;
+use crate::tail::lag::Lag;
 use crate::testing::{PATIENCE, WALL, authenticator, identity, limits};
 use crate::variant::Variants;
 use client::Client;
@@ -73,6 +76,9 @@ struct Rig {
     strain: Arc<Strain>,
     clock: Clock,
     stalls: mpsc::Sender<Stall>,
+    /// What the tail keeps of what the mailbox has no room for; without it a full mailbox is waited
+    /// for.
+    lag: Option<RefCell<Lag>>,
     closes: CloseLog,
     connections: Arc<Connections>,
     hand: ManualClock,
@@ -80,6 +86,8 @@ struct Rig {
     thread: Option<JoinHandle<()>>,
     runtime: Runtime,
     opened: u32,
+    /// `TCP_USER_TIMEOUT` of sockets to come.
+    unacked_timeout: Option<Duration>,
 }
 
 impl Rig {
@@ -104,7 +112,7 @@ impl Rig {
         let (arrivals, arriving) = mpsc::channel(limits::ARRIVALS_MAX);
         let (asked, asking) = mpsc::channel(4);
         let (stalls, mut stalled) = mpsc::channel::<Stall>(1);
-        let strain = Arc::new(Strain::new(Duration::from_secs(10)));
+        let strain = Arc::new(Strain::new(Duration::from_secs(1), Duration::from_secs(10)));
         let (frames, metrics) =
             (Arc::new(FramesMade::default()), Arc::new(ShardMetrics::default()));
         let closes = CloseLog::new(1_000);
@@ -161,6 +169,7 @@ impl Rig {
             strain,
             clock,
             stalls,
+            lag: None,
             closes,
             connections: Connections::new(10_000, 10_000),
             hand,
@@ -168,6 +177,7 @@ impl Rig {
             thread: Some(std::thread::spawn(run)),
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
             opened: 0,
+            unacked_timeout: None,
         }
     }
 
@@ -180,6 +190,13 @@ impl Rig {
     }
 
     fn tell(&self, message: ToShard) {
+        if let Some(lag) = &self.lag {
+            let weight = match &message {
+                ToShard::Batch(batch) => batch.weight,
+                _ => 0,
+            };
+            return lag.borrow_mut().push(message, weight);
+        }
         self.mailbox.blocking_send(message).expect("a living shard");
     }
 
@@ -232,7 +249,8 @@ impl Rig {
                 };
                 let seeds: Vec<Result<Seed, _>> = items.iter().map(seed).collect();
                 let lent_bytes = seeds.iter().flatten().map(Seed::replay_bytes).sum();
-                assert!(self.strain.lend(lent_bytes, self.clock.monotonic()), "{lent_bytes}");
+                let lent = self.strain.lend(lent_bytes, self.clock.monotonic());
+                let lent_bytes = if lent { lent_bytes } else { 0 };
                 self.tell(ToShard::Seeds(Arc::new(Seeds { session, token, seeds, lent_bytes })));
                 1
             }
@@ -252,6 +270,7 @@ impl Rig {
     fn client_with(&mut self, kind: FrameKind, buffer: Option<usize>, who: Identity) -> Client {
         let (server, stream, peer) = connect(buffer);
         self.opened += 1;
+        SockRef::from(&server).set_tcp_user_timeout(self.unacked_timeout).unwrap();
         let arrival = Arrival {
             socket: mio::net::TcpStream::from_std(server),
             early: bytes::Bytes::new(),
@@ -273,6 +292,19 @@ impl Rig {
         self.asked.blocking_send(answer_to).expect("a living shard");
         let answer = async { tokio::time::timeout(PATIENCE, answer).await };
         self.runtime.block_on(answer).expect("an answer in time").unwrap()
+    }
+
+    /// From now on the tail never waits for the shard.
+    fn lagging(&mut self) {
+        let lag = Lag::new((self.mailbox.clone(), Arc::clone(&self.strain)));
+        self.lag = Some(RefCell::new(lag));
+    }
+
+    /// Moves on what waits outside the mailbox; false once nothing does.
+    fn push_on(&self) -> bool {
+        let Some(lag) = &self.lag else { return false };
+        lag.borrow_mut().push_on();
+        lag.borrow().is_lagging()
     }
 
     /// The shard's thread stands still until what is returned is dropped.

@@ -7,7 +7,7 @@
 mod cycle;
 mod feeds;
 mod interest;
-mod lag;
+pub(crate) mod lag;
 pub(crate) mod layout;
 mod mending;
 mod partitions;
