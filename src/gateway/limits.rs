@@ -113,6 +113,10 @@ pub(crate) const CATCH_UP_BYTES: usize = 256 * 1_024;
 /// The same for all who are behind, in one turn: what is sent between two chunks of a flush is waited
 /// for by newcomers and by everybody who is not behind.
 pub(crate) const CATCH_UP_TURN_BYTES: usize = 1_024 * 1_024;
+/// The same in time: merging what was missed costs more than sending it.
+pub(crate) const CATCH_UP_TURN: Duration = Duration::from_millis(1);
+/// Merged groups kept for others who fell behind at the same place.
+pub(crate) const MERGES_MAX: usize = 4_096;
 /// Estimated bytes of missed events a shard is expected to send in a second beside its stream. A core
 /// sends about three times as much in large pieces when it does nothing else.
 pub(crate) const REPLAY_BYTES_PER_S: usize = 256 * 1_024 * 1_024;

@@ -12,6 +12,7 @@ mod index;
 mod intake;
 mod log;
 mod mailbox;
+mod merges;
 mod outbox;
 mod pollset;
 mod pump;
@@ -50,6 +51,7 @@ use flush::Plan;
 use index::Index;
 use intake::Intake;
 use log::Log;
+use merges::Merges;
 use pollset::{Pollset, Ready};
 use socket::{Hot, Session};
 
@@ -79,6 +81,7 @@ pub(crate) struct Shard {
     directory: Directory,
     index: Index,
     log: Log,
+    merges: Merges,
     /// Sessions that have a cursor into the log.
     behind: usize,
     plan: Plan,
@@ -128,6 +131,7 @@ impl Shard {
             generation: 0,
             directory: Directory::new(setup.variants),
             index: Index::default(),
+            merges: Merges::default(),
             behind: 0,
             plan: Plan::default(),
             rotation: 0,

@@ -13,7 +13,6 @@ use super::Shard;
 use super::socket::{End, Written};
 use crate::group::Group;
 use crate::limits;
-use crate::merge::merge;
 
 /// Bytes of shared frames queued for a session that is behind before they are written.
 const REFILL_BYTES: usize = 64 * 1_024;
@@ -47,13 +46,14 @@ impl Shard {
     /// A turn of those who have more to be sent, one after the other, as far as a turn goes.
     pub(super) fn catch_up(&mut self) {
         let mut left = limits::CATCH_UP_TURN_BYTES;
+        let end = self.clock.monotonic() + limits::CATCH_UP_TURN;
         for _ in 0..self.runnable.len() {
             let Some(slot) = self.runnable.pop_front() else { return };
             if let Some(session) = self.sessions.get_mut(slot) {
                 session.is_runnable = false;
             }
             left = left.saturating_sub(self.pump(slot));
-            if left == 0 {
+            if left == 0 || self.clock.monotonic() >= end {
                 return;
             }
         }
@@ -170,32 +170,33 @@ impl Shard {
     fn refill_merged(&mut self, slot: usize, cursor: u64) -> u64 {
         let Some(session) = self.sessions.get_mut(slot) else { return cursor };
         self.metrics.merged();
-        let mut channels: Vec<Vec<Arc<Group>>> = Vec::new();
+        let mut channels: Vec<(u64, Vec<Arc<Group>>)> = Vec::new();
         let mut places: HashMap<u32, usize> = HashMap::new();
-        for number in cursor..self.log.next() {
+        let next = self.log.next();
+        for number in cursor..next {
             let Some(batch) = self.log.get(number) else { continue };
             for group in &batch.groups {
                 if session.state.held.is_due(group.info.ch, number) {
                     let place = *places.entry(group.info.ch).or_insert(channels.len());
                     if place == channels.len() {
-                        channels.push(Vec::new());
+                        channels.push((number, Vec::new()));
                     }
-                    channels[place].push(Arc::clone(group));
+                    channels[place].1.push(Arc::clone(group));
                 }
             }
         }
-        for groups in channels {
+        for (first, groups) in channels {
             let events: usize = groups.iter().map(|group| group.events.len()).sum();
             if groups.iter().any(|group| group.info.channel.kind == Kind::Trade) {
                 self.metrics.delivered(events);
                 groups.into_iter().for_each(|group| session.outbox.push_group(group));
-            } else if let Some(merged) = merge(&groups) {
+            } else if let Some(merged) = self.merges.merged(&groups, first, next) {
                 self.metrics.delivered(merged.events.len());
                 self.metrics.conflated(events - merged.events.len());
                 session.outbox.push_group(merged);
             }
         }
-        self.log.next()
+        next
     }
 
     /// Queues references to what the session is due from its cursor on; returns the new cursor.

@@ -22,6 +22,7 @@ impl Shard {
         self.give_up_interest(now);
         if self.behind == 0 {
             self.log.clear();
+            self.merges.forget();
         }
         let live = |session: &Session| session.state.held.is_any_live();
         let subscribers = self.sessions.iter().filter(|(_, session)| live(session)).count();
