@@ -288,7 +288,10 @@ impl Worker {
         let due = now + client.member.retry_after.min(RETRY_AFTER_MAX);
         let chains = client.leave(false);
         match end {
-            End::Refused(why) if !came_back => bail!("socket {}: {why}", self.number(local)),
+            // A server beyond its capacity may refuse at first whom it takes later.
+            End::Refused(why) if !(came_back || self.shared.plan.reconnect) => {
+                bail!("socket {}: {why}", self.number(local))
+            }
             End::Refused(_) => {
                 self.ledger.counts.refused += 1;
                 self.slots[local] = Slot::Away { chains, since };

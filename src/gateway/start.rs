@@ -16,7 +16,7 @@ use fantail_ops::shutdown::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Authenticator;
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, SessionConfig};
 use crate::connections::{Connections, Permit};
 use crate::encoder::FramesMade;
 use crate::handshake;
@@ -119,13 +119,7 @@ impl Gateway {
         let bounded = (Arc::clone(&connections), config.sessions.clone());
         metrics::register(&with.metrics, tail, shards.clone(), made, bounded);
 
-        let router = rest::router(RestState {
-            queries,
-            authenticator: Arc::clone(&authenticator),
-            clock: with.clock.clone(),
-            limits: config.sessions.limits,
-            node: config.sessions.node.clone(),
-        });
+        let router = router(&config.sessions, &authenticator, queries, &with.clock);
         let mut mailboxes = Vec::with_capacity(config.shards);
         let mut reports = Vec::with_capacity(config.shards);
         for (setup, listener) in setups.into_iter().zip(listeners) {
@@ -289,6 +283,22 @@ fn drain_with(connections: Arc<Connections>, shutdown: Shutdown) {
         shutdown.begun().await;
         connections.drain();
     });
+}
+
+/// The paths beside the stream.
+fn router(
+    sessions: &SessionConfig,
+    authenticator: &Arc<Authenticator>,
+    queries: TailQueries,
+    clock: &Clock,
+) -> axum::Router {
+    rest::router(RestState {
+        queries,
+        authenticator: Arc::clone(authenticator),
+        clock: clock.clone(),
+        limits: sessions.limits,
+        node: sessions.node.clone(),
+    })
 }
 
 /// What handshakes of every shard need to know.

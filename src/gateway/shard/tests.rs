@@ -25,7 +25,7 @@ use fantail_bus::Waker;
 use fantail_model::{Event, Micros};
 use fantail_ops::clock::{Clock, ManualClock};
 use fantail_ops::closes::CloseLog;
-use fantail_ops::shutdown::Shutdown;
+use fantail_ops::shutdown::{DrainGuard, Shutdown};
 use fantail_wire::client::Encoding;
 use socket2::SockRef;
 use tokio::runtime::Runtime;
@@ -111,7 +111,7 @@ impl Rig {
         let (mailbox, mail) = mpsc::channel(limits::MAILBOX_MAX);
         let (arrivals, arriving) = mpsc::channel(limits::ARRIVALS_MAX);
         let (asked, asking) = mpsc::channel(4);
-        let (stalls, mut stalled) = mpsc::channel::<Stall>(1);
+        let (stalls, stalled) = mpsc::channel::<Stall>(1);
         let strain = Arc::new(Strain::new(Duration::from_secs(1), Duration::from_secs(10)));
         let (frames, metrics) =
             (Arc::new(FramesMade::default()), Arc::new(ShardMetrics::default()));
@@ -144,19 +144,8 @@ impl Rig {
         };
         let shutdown = Shutdown::new();
         let (end, guard) = (shutdown.clone(), shutdown.guard("shard"));
-        let run = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(async move {
-                tokio::spawn(async move {
-                    while let Some((there, end)) = stalled.recv().await {
-                        // It lasts until the test drops its end.
-                        let _ = (there.send(()), end.recv());
-                    }
-                });
-                let shard = Shard::new(setup).unwrap();
-                shard.run(mail, arriving, asking, end, guard).await;
-            });
-        };
+        let queues = (mail, arriving, asking, stalled);
+        let thread = std::thread::spawn(move || run(setup, queues, end, guard));
         Self {
             store: Store::new(0, Variants::default()),
             ring_bytes: 1_024 * 1_024,
@@ -174,7 +163,7 @@ impl Rig {
             connections: Connections::new(10_000, 10_000),
             hand,
             shutdown,
-            thread: Some(std::thread::spawn(run)),
+            thread: Some(thread),
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
             opened: 0,
             unacked_timeout: None,
@@ -355,6 +344,34 @@ impl Drop for Rig {
             panic!("the shard panicked");
         }
     }
+}
+
+/// What a shard's thread is told by.
+type Queues = (
+    mpsc::Receiver<ToShard>,
+    mpsc::Receiver<Arrival>,
+    mpsc::Receiver<SessionsAsked>,
+    mpsc::Receiver<Stall>,
+);
+
+/// The shard's thread.
+fn run(
+    setup: ShardSetup,
+    (mail, arriving, asking, mut stalled): Queues,
+    end: Shutdown,
+    guard: DrainGuard,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(async move {
+        tokio::spawn(async move {
+            while let Some((there, end)) = stalled.recv().await {
+                // It lasts until the test drops its end.
+                let _ = (there.send(()), end.recv());
+            }
+        });
+        let shard = Shard::new(setup).unwrap();
+        shard.run(mail, arriving, asking, end, guard).await;
+    });
 }
 
 /// Both ends of a loopback connection: server's (non-blocking), client's.

@@ -221,7 +221,6 @@ impl Rig {
         let (end, latch) = (shutdown.clone(), readiness.latch("tail"));
         let thread = Some(std::thread::spawn(move || tail.run(consumer, || latch.release(), &end)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let token = 0;
         Self {
             bus,
             owner,
@@ -238,7 +237,7 @@ impl Rig {
             shutdown,
             thread,
             runtime,
-            token,
+            token: 0,
         }
     }
 
