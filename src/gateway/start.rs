@@ -108,10 +108,7 @@ impl Gateway {
             closes: with.closes.clone(),
             frames: Arc::clone(&frames),
             metrics: Arc::new(ShardMetrics::default()),
-            strain: Arc::new(Strain::new(
-                config.sessions.conflate_after,
-                config.sessions.slow_after,
-            )),
+            strain: Arc::new(Strain::new(config.sessions.slow_after)),
         };
         let setups: Vec<ShardSetup> = (0..config.shards).map(setup).collect();
         let shards: Vec<_> = setups.iter().map(|setup| Arc::clone(&setup.metrics)).collect();

@@ -14,9 +14,8 @@ use crate::limits::{REPLAY_BYTES_FREE, REPLAY_BYTES_PER_S};
 /// One shard's account, shared by the shard and the tail.
 #[derive(Debug)]
 pub(crate) struct Strain {
-    /// How late a shard may be before it merges what waits: from there on nothing is lent.
-    merged_after: Duration,
-    /// How late a session may be before it is closed.
+    /// How late a session may be before it is closed. A shard that is a tenth of that late has no time
+    /// to lend.
     bound: Duration,
     /// How late the shard is for two turns at least, µs.
     lag_micros: AtomicU64,
@@ -27,10 +26,10 @@ pub(crate) struct Strain {
 }
 
 impl Strain {
-    /// The account of a shard that merges what is this late, and closes sessions that are so late.
-    pub(crate) fn new(merged_after: Duration, bound: Duration) -> Self {
+    /// The account of a shard whose sessions are closed when they are this late.
+    pub(crate) fn new(bound: Duration) -> Self {
         let (lag_micros, owed_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { merged_after, bound, lag_micros, owed_bytes, closed_until: AtomicU64::new(0) }
+        Self { bound, lag_micros, owed_bytes, closed_until: AtomicU64::new(0) }
     }
 
     /// Lends the sending of this many estimated bytes of missed events, if they can be sent before the
@@ -46,7 +45,7 @@ impl Strain {
     /// Whether a backlog of which only the least size is known may be worth finding.
     pub(crate) fn would_lend(&self, bytes: usize, now: Duration) -> bool {
         let closed_until = Duration::from_micros(self.closed_until.load(Ordering::Relaxed));
-        if now < closed_until || self.lag() >= self.merged_after {
+        if now < closed_until || self.lag() >= self.bound / 10 {
             return false;
         }
         let owed = self.owed_bytes.load(Ordering::Relaxed).saturating_add(bytes as u64);
@@ -92,18 +91,18 @@ mod tests {
     #[test]
     fn what_can_be_sent_in_time_is_lent_until_it_is_repaid() {
         let second = Duration::from_secs(1);
-        let strain = Strain::new(second, 2 * second);
+        let strain = Strain::new(2 * second);
         assert!(strain.lend(REPLAY_BYTES_PER_S, second));
         assert!(strain.lend(REPLAY_BYTES_PER_S, second));
         assert!(!strain.lend(REPLAY_BYTES_FREE + 1, second), "two seconds are owed");
         assert!(strain.lend(REPLAY_BYTES_FREE, second), "one write is nothing");
         strain.repay(REPLAY_BYTES_PER_S);
         strain.repay(REPLAY_BYTES_FREE);
-        strain.lags(second / 2);
-        assert!(!strain.lend(REPLAY_BYTES_PER_S, second), "half a second late, and a second owed");
+        strain.lags(second / 10);
+        assert!(!strain.lend(REPLAY_BYTES_PER_S, second), "late already, and a second owed");
         strain.repay(usize::MAX);
-        strain.lags(second);
-        assert!(!strain.lend(REPLAY_BYTES_FREE + 1, second), "what waits is merged");
+        strain.lags(second / 5);
+        assert!(!strain.lend(REPLAY_BYTES_FREE + 1, second), "a tenth of the bound late");
         strain.lags(Duration::ZERO);
         strain.let_go(second);
         assert!(!strain.lend(REPLAY_BYTES_FREE + 1, 2 * second));

@@ -112,7 +112,7 @@ impl Rig {
         let (arrivals, arriving) = mpsc::channel(limits::ARRIVALS_MAX);
         let (asked, asking) = mpsc::channel(4);
         let (stalls, stalled) = mpsc::channel::<Stall>(1);
-        let strain = Arc::new(Strain::new(Duration::from_secs(1), Duration::from_secs(10)));
+        let strain = Arc::new(Strain::new(Duration::from_secs(10)));
         let (frames, metrics) =
             (Arc::new(FramesMade::default()), Arc::new(ShardMetrics::default()));
         let closes = CloseLog::new(1_000);

@@ -99,8 +99,7 @@ mod tests {
     #[test]
     fn a_full_mailbox_queues_in_order_and_is_given_up_at_the_bound() {
         let (sender, mut receiver) = mpsc::channel(1);
-        let strain =
-            Arc::new(Strain::new(std::time::Duration::ZERO, std::time::Duration::from_secs(10)));
+        let strain = Arc::new(Strain::new(std::time::Duration::from_secs(10)));
         let mut lag = Lag::new((sender, strain));
         lag.push(stale(), 0);
         lag.push(stale(), 1);

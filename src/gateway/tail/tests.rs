@@ -201,7 +201,7 @@ impl Rig {
         let (asking, doubts) = doubtful(bus.consumer().unwrap());
         let (scouting, scout) = Scout::new(asking, shutdown.clone(), consumer.waker());
         std::thread::spawn(move || scouting.run());
-        let strain = Arc::new(Strain::new(Duration::from_secs(1), Duration::from_secs(10)));
+        let strain = Arc::new(Strain::new(Duration::from_secs(10)));
         let mailboxes = Mailboxes {
             shards: vec![(to_shard, Arc::clone(&strain))],
             requests,

@@ -182,7 +182,7 @@ impl Gate {
         let (scouting, scout) =
             Scout::new(bus.consumer().unwrap(), shutdown.clone(), consumer.waker());
         std::thread::spawn(move || scouting.run());
-        let strain = Arc::new(Strain::new(Duration::from_secs(1), Duration::from_secs(10)));
+        let strain = Arc::new(Strain::new(Duration::from_secs(10)));
         let mailboxes =
             Mailboxes { shards: vec![(to_shard, strain)], requests, queries: asked, past, scout };
         let (variants, readiness_of) = (Variants::default(), readiness.clone());
