@@ -14,7 +14,7 @@ use super::socket::Session;
 use crate::group::Batch;
 use crate::limits;
 use crate::link::{Missed, ToShard, ToTail};
-use crate::seed::{Part, Seed, Seeds};
+use crate::seed::{Part, Seed, Seeds, SessionKey};
 use crate::session::subscriptions::Phase;
 
 impl Shard {
@@ -149,6 +149,13 @@ impl Shard {
 
     /// Seeds that were on the way are here.
     fn unpark(&mut self, seeds: &Seeds) {
+        let SessionKey { slot, generation } = seeds.session;
+        let is_it = |one: &Session| one.generation == generation && one.closing.is_none();
+        let is_here = self.sessions.get(slot).is_some_and(is_it);
+        if generation <= self.lost_generation && !is_here {
+            // Nobody counts on them since all that waited was given up.
+            return;
+        }
         for seed in &seeds.seeds {
             let ch = seed.as_ref().map_or_else(|(ch, _)| *ch, |seed| seed.ch);
             if let Some(count) = self.parked.get_mut(&ch) {

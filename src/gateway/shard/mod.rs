@@ -78,6 +78,8 @@ pub(crate) struct Shard {
     /// The hot half of each session, by the same slot.
     hot: Vec<Hot>,
     generation: u64,
+    /// The last session that was there when the tail gave up what waited.
+    lost_generation: u64,
     directory: Directory,
     index: Index,
     log: Log,
@@ -129,6 +131,7 @@ impl Shard {
             sessions: Slab::new(),
             hot: Vec::new(),
             generation: 0,
+            lost_generation: 0,
             directory: Directory::new(setup.variants),
             index: Index::default(),
             merges: Merges::default(),

@@ -66,6 +66,7 @@ impl Shard {
     /// who is sent trades, or waits for a start that will not come, has to resume.
     pub(super) fn lose_place(&mut self) {
         self.parked.clear();
+        self.lost_generation = self.generation;
         let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
         let mut gone = 0;
         for slot in slots {
