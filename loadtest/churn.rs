@@ -210,6 +210,7 @@ impl<'a> Churn<'a> {
             chains: Chains::default(),
             acks_due: 0,
             is_slow: false,
+            retry_after: Duration::ZERO,
         };
         let wanted = wanted(&self.plan, &self.list, self.args, self.begun);
         let mut client = Client::connect(&wanted, member).context("a socket")?;

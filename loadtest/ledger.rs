@@ -1,6 +1,8 @@
 //! From a message's bytes to counts: its place is held against its channel's chain, its times are
 //! recorded. JSON data is scanned, everything else decoded in full. Does no I/O.
 
+use std::time::Duration;
+
 use fantail_wire::client::{
     DataMessage, Encoding, Reply, ServerMessage, SnapshotMessage, decode_message,
 };
@@ -29,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) acks_due: u32,
     /// It is slow on purpose, now.
     pub(crate) is_slow: bool,
+    /// When the server that let it go wants it back.
+    pub(crate) retry_after: Duration,
 }
 
 impl From<Scanned<'_>> for Place {
@@ -151,6 +155,9 @@ impl Ledger {
                 if let Some(channel) = self.names.of(&channel, ch) {
                     member.chains.told(channel, epoch, to, &mut self.counts.losses);
                 }
+            }
+            Reply::Goodbye { retry_after_ms, .. } => {
+                member.retry_after = Duration::from_millis(retry_after_ms.unwrap_or(0));
             }
             Reply::Error { code, message, .. } => {
                 self.refusal.get_or_insert(format!("{}: {message}", code.name()));

@@ -47,6 +47,8 @@ pub const RAMP_PATIENCE: Duration = Duration::from_secs(30);
 pub const SLOW_TICK: Duration = Duration::from_millis(100);
 /// A reconnection that was refused is tried again after this.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A server that lets a socket go says when it wants it back; longer than this nobody waits.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 /// A poll set is looked at no less often, so that a phase's end is never missed.
 pub const TURN_MAX: Duration = Duration::from_millis(50);
 /// How long the idle machine is watched before a run: the kernel counts idle time in steps of 10 ms.

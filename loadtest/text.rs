@@ -141,6 +141,9 @@ fn counters(report: &Report, line: &mut dyn FnMut(&str, String)) {
         ("gateway_writes_blocked", "sends a socket did not take whole"),
         ("gateway_sessions_restarted", "sessions restarted after losing their place"),
         ("gateway_resumes", "channels resumed"),
+        ("gateway_resumes_cut", "resumes cut to a gap and the head"),
+        ("gateway_reads_back", "positions read back from the bus"),
+        ("gateway_sessions_let_go", "sessions let go because the shard was too late"),
         ("gateway_frames_compressed", "frames sent compressed"),
     ] {
         if let Some(value) = count(name).filter(|value| *value > 0.0) {

@@ -17,8 +17,8 @@ use crate::chain::Chains;
 use crate::latency::Counts;
 use crate::ledger::{Ledger, Member};
 use crate::limits::{
-    BUFFER_BYTES, EVENTS, IN_FLIGHT_MAX, INFLATED_KEPT, LATENCY_MICROS_MAX, RETRY_AFTER, SLOW_TICK,
-    TURN_MAX,
+    BUFFER_BYTES, EVENTS, IN_FLIGHT_MAX, INFLATED_KEPT, LATENCY_MICROS_MAX, RETRY_AFTER,
+    RETRY_AFTER_MAX, SLOW_TICK, TURN_MAX,
 };
 use crate::plan::Storm;
 use crate::shared::{DONE, MEASURE, Shared, wanted};
@@ -227,6 +227,7 @@ impl Worker {
                 chains,
                 acks_due: 0,
                 is_slow: false,
+                retry_after: Duration::ZERO,
             };
             let mut client = Client::connect(&wanted, member)
                 .with_context(|| format!("socket {}", self.number(local)))?;
@@ -284,9 +285,13 @@ impl Worker {
             false => self.in_flight -= 1,
         }
         let (was_slow, came_back) = (client.member.is_slow, since.is_some());
+        let due = now + client.member.retry_after.min(RETRY_AFTER_MAX);
         let chains = client.leave(false);
         match end {
-            End::Refused(why) if !came_back => bail!("socket {}: {why}", self.number(local)),
+            // A server beyond its capacity may refuse at first whom it takes later.
+            End::Refused(why) if !(came_back || self.shared.plan.reconnect) => {
+                bail!("socket {}: {why}", self.number(local))
+            }
             End::Refused(_) => {
                 self.ledger.counts.refused += 1;
                 self.slots[local] = Slot::Away { chains, since };
@@ -297,7 +302,7 @@ impl Worker {
                 self.ledger.counts.slow_closed += u64::from(was_slow);
                 if self.shared.plan.reconnect && !was_slow {
                     self.slots[local] = Slot::Away { chains, since: Some(now) };
-                    self.due.push(Reverse((now, local)));
+                    self.due.push(Reverse((due, local)));
                 }
             }
         }

@@ -18,6 +18,7 @@ mod end_to_end {
     mod native;
     mod nodes;
     mod oracle;
+    mod overload;
     mod page;
     mod protocol;
     mod proxies;

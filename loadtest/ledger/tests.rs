@@ -33,8 +33,14 @@ fn message(event: &Event) -> EventMessage<'_> {
 
 fn start(encoding: Encoding) -> (Ledger, Member) {
     let counts = Counts::new(Duration::from_secs(1)).expect("constants");
-    let mut member =
-        Member { number: 1, encoding, chains: Chains::default(), acks_due: 1, is_slow: false };
+    let mut member = Member {
+        number: 1,
+        encoding,
+        chains: Chains::default(),
+        acks_due: 1,
+        is_slow: false,
+        retry_after: Duration::ZERO,
+    };
     let mut ledger = Ledger::new(counts);
     let ack = Ack { channel: CHANNEL.into(), ch: 5, epoch: Some(9), seq: Some(10), resumed: false };
     let reply = Reply::Subscribed { id: None, channels: vec![ack], errors: Vec::new() };

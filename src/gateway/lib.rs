@@ -28,6 +28,7 @@ mod sessions;
 mod shard;
 mod start;
 mod store;
+mod strain;
 mod tail;
 #[cfg(test)]
 mod testing;

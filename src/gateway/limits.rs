@@ -24,7 +24,8 @@ pub(crate) const QUERIES_PER_CYCLE: usize = 32;
 pub(crate) const MAILBOX_MAX: usize = 1_024;
 /// Bytes (estimated) of batches the tail keeps for a shard that lags, before it gives that shard
 /// up and lets its sessions resume.
-pub(crate) const SHARD_LAG_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+pub(crate) const SHARD_LAG_BYTES_MAX: usize =
+    if cfg!(test) { 1_024 * 1_024 } else { 64 * 1_024 * 1_024 };
 /// Commands waiting for a position this node has not reached yet.
 pub(crate) const AHEAD_WAIT: Duration = Duration::from_secs(5);
 /// Most commands that may wait like that at once; beyond it the answer comes at once.
@@ -99,10 +100,31 @@ pub(crate) const FLUSH_BATCHES_MAX: usize = 64;
 /// needs a handful of turns, and is to be served within 10 ms. Tests flush by so few that everything
 /// else happens between chunks, too.
 pub(crate) const FLUSH_CHUNK: usize = if cfg!(test) { 3 } else { 256 };
+/// The same in bytes: under load a socket is due many messages at once, and 256 of them would be a
+/// quarter of a second.
+pub(crate) const FLUSH_CHUNK_BYTES: usize = 1_024 * 1_024;
+/// Turns the runtime's tasks get between two chunks. A newcomer's socket is accepted in one, its request
+/// is read in the next, its answer taken up in the third; a turn with nothing to do is a microsecond.
+pub(crate) const TURNS_PER_CHUNK: usize = 3;
 /// Starts of subscriptions served in such a turn, so that a storm of them does not hold up the flush.
 pub(crate) const SEEDS_PER_CHUNK: usize = 64;
 /// Bytes a session that is behind may be sent in one turn.
 pub(crate) const CATCH_UP_BYTES: usize = 256 * 1_024;
+/// The same for all who are behind, in one turn: what is sent between two chunks of a flush is waited
+/// for by newcomers and by everybody who is not behind.
+pub(crate) const CATCH_UP_TURN_BYTES: usize = 1_024 * 1_024;
+/// The same in time: merging what was missed costs more than sending it.
+pub(crate) const CATCH_UP_TURN: Duration = Duration::from_millis(1);
+/// Merged groups kept for others who fell behind at the same place.
+pub(crate) const MERGES_MAX: usize = 4_096;
+/// Estimated bytes of missed events a shard is expected to send in a second beside its stream. A core
+/// sends about three times as much in large pieces when it does nothing else.
+pub(crate) const REPLAY_BYTES_PER_S: usize = 256 * 1_024 * 1_024;
+/// A resume of so little is one write, and is never refused.
+pub(crate) const REPLAY_BYTES_FREE: usize = 64 * 1_024;
+/// Turns in a row that begin too late before a shard lets go of sessions with trades. A process that
+/// stood still is late for one, in which it takes all that waited.
+pub(crate) const LATE_TURNS_MAX: u32 = 3;
 /// Bytes read from one socket in one turn, so a talkative client does not starve the others.
 pub(crate) const READ_TURN_BYTES: usize = 256 * 1_024;
 /// One shard's read buffer, shared by all its sessions.

@@ -67,8 +67,11 @@ pub(crate) struct ShardMetrics {
     resumes: Counter,
     conflated: Counter,
     restarted: Counter,
+    let_go: Counter,
     merges: Counter,
     backlog_bytes: Counter,
+    replay_bytes: Counter,
+    lag_micros: Counter,
     behind_bytes_max: Counter,
     lag_tail_to_socket: Spread,
     flush_events: Spread,
@@ -96,8 +99,11 @@ impl Default for ShardMetrics {
             resumes: Counter::default(),
             conflated: Counter::default(),
             restarted: Counter::default(),
+            let_go: Counter::default(),
             merges: Counter::default(),
             backlog_bytes: Counter::default(),
+            replay_bytes: Counter::default(),
+            lag_micros: Counter::default(),
             behind_bytes_max: Counter::default(),
             lag_tail_to_socket: Spread::new(LAG_UNIT_MICROS, MICROS_PER_SECOND),
             flush_events: Spread::new(1, 1),
@@ -117,6 +123,12 @@ impl ShardMetrics {
     pub(crate) fn set_backlog(&self, bytes: usize, furthest: usize) {
         self.backlog_bytes.set(bytes as u64);
         self.behind_bytes_max.set(furthest as u64);
+    }
+
+    /// Bytes owed to sessions that resume, and how late the shard is.
+    pub(crate) fn set_strain(&self, replay_bytes: u64, lag: std::time::Duration) {
+        self.replay_bytes.set(replay_bytes);
+        self.lag_micros.set(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// A group has been offered to all its sockets, so long after the tail published it.
@@ -194,6 +206,11 @@ impl ShardMetrics {
         self.restarted.add(1);
     }
 
+    /// Sessions were closed because the shard, not they, was too late.
+    pub(crate) fn let_go(&self, sessions: usize) {
+        self.let_go.add(sessions as u64);
+    }
+
     /// Once per session, so a short lock is nothing.
     pub(crate) fn closed(&self, code: u16, name: &'static str) {
         let mut closes = self.closes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -230,6 +247,8 @@ pub(crate) struct TailMetrics {
     pub(crate) reads_back: AtomicU64,
     /// Channels that got their state back from the compacted topic.
     pub(crate) mended: AtomicU64,
+    /// Resumes that went on at the head, what they missed told as a gap.
+    pub(crate) resumes_cut: AtomicU64,
     pub(crate) ring_bytes: AtomicU64,
     pub(crate) channels: AtomicU64,
     /// Partitions of events read now, and all there are.
@@ -260,6 +279,7 @@ impl TailMetrics {
             too_new: AtomicU64::default(),
             reads_back: AtomicU64::default(),
             mended: AtomicU64::default(),
+            resumes_cut: AtomicU64::default(),
             ring_bytes: AtomicU64::default(),
             channels: AtomicU64::default(),
             partitions: Default::default(),
@@ -300,6 +320,11 @@ impl TailMetrics {
     /// A position is read back from the bus.
     pub(crate) fn read_back(&self) {
         self.reads_back.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A resume was more than its shard could send in time.
+    pub(crate) fn resume_cut(&self) {
+        self.resumes_cut.fetch_add(1, Ordering::Relaxed);
     }
 
     /// From receive time at ingest to the tail.

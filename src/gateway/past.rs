@@ -32,6 +32,8 @@ pub(crate) enum Verdict {
     Foreign,
     /// The bus could not be read in time.
     Failed,
+    /// It was not looked for, nor is the ring to be: whoever asked could not be sent it in time.
+    Cut,
 }
 
 /// What a channel said after a position.
@@ -49,6 +51,11 @@ impl Past {
     /// Nothing was or can be read.
     pub(crate) fn failed(from: Position) -> Self {
         Self { from, reached: from, pieces: Vec::new(), verdict: Verdict::Failed }
+    }
+
+    /// Nothing is to be told but the head.
+    pub(crate) fn cut(from: Position) -> Self {
+        Self { verdict: Verdict::Cut, ..Self::failed(from) }
     }
 
     /// Whether it was read for this position, or for one before it in the same epoch.

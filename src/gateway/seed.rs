@@ -87,6 +87,13 @@ pub(crate) struct Seed {
     pub(crate) parts: Vec<Part>,
 }
 
+impl Seed {
+    /// Estimated bytes of the missed events in it.
+    pub(crate) fn replay_bytes(&self) -> usize {
+        self.parts.iter().filter_map(Part::group).map(|group| group.weight()).sum()
+    }
+}
+
 /// A session of a shard; the generation voids answers to a session that is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SessionKey {
@@ -100,4 +107,6 @@ pub(crate) struct Seeds {
     pub(crate) session: SessionKey,
     pub(crate) token: u64,
     pub(crate) seeds: Vec<Result<Seed, (u32, Code)>>,
+    /// What the shard's account lent for them ([`crate::strain::Strain`]).
+    pub(crate) lent_bytes: usize,
 }

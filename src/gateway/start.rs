@@ -16,7 +16,7 @@ use fantail_ops::shutdown::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Authenticator;
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, SessionConfig};
 use crate::connections::{Connections, Permit};
 use crate::encoder::FramesMade;
 use crate::handshake;
@@ -30,6 +30,7 @@ use crate::rest::{self, RestState};
 use crate::scout::{Scout, ScoutLink};
 use crate::sessions::{self, SessionsAsked};
 use crate::shard::{Shard, ShardSetup};
+use crate::strain::Strain;
 use crate::tail::layout::Layout;
 use crate::tail::{Mailboxes, Setup, Tail};
 use crate::variant::Variants;
@@ -107,6 +108,7 @@ impl Gateway {
             closes: with.closes.clone(),
             frames: Arc::clone(&frames),
             metrics: Arc::new(ShardMetrics::default()),
+            strain: Arc::new(Strain::new(config.sessions.slow_after)),
         };
         let setups: Vec<ShardSetup> = (0..config.shards).map(setup).collect();
         let shards: Vec<_> = setups.iter().map(|setup| Arc::clone(&setup.metrics)).collect();
@@ -114,20 +116,14 @@ impl Gateway {
         let bounded = (Arc::clone(&connections), config.sessions.clone());
         metrics::register(&with.metrics, tail, shards.clone(), made, bounded);
 
-        let router = rest::router(RestState {
-            queries,
-            authenticator: Arc::clone(&authenticator),
-            clock: with.clock.clone(),
-            limits: config.sessions.limits,
-            node: config.sessions.node.clone(),
-        });
+        let router = router(&config.sessions, &authenticator, queries, &with.clock);
         let mut mailboxes = Vec::with_capacity(config.shards);
         let mut reports = Vec::with_capacity(config.shards);
         for (setup, listener) in setups.into_iter().zip(listeners) {
             let (sender, mailbox) = mpsc::channel(limits::MAILBOX_MAX);
             let (report, asked) = mpsc::channel(sessions::ASKED_MAX);
             let (arrival, arrivals) = mpsc::channel(limits::ARRIVALS_MAX);
-            mailboxes.push(sender);
+            mailboxes.push((sender, Arc::clone(&setup.strain)));
             reports.push(report);
             let door = Door {
                 router: router.clone(),
@@ -284,6 +280,22 @@ fn drain_with(connections: Arc<Connections>, shutdown: Shutdown) {
         shutdown.begun().await;
         connections.drain();
     });
+}
+
+/// The paths beside the stream.
+fn router(
+    sessions: &SessionConfig,
+    authenticator: &Arc<Authenticator>,
+    queries: TailQueries,
+    clock: &Clock,
+) -> axum::Router {
+    rest::router(RestState {
+        queries,
+        authenticator: Arc::clone(authenticator),
+        clock: clock.clone(),
+        limits: sessions.limits,
+        node: sessions.node.clone(),
+    })
 }
 
 /// What handshakes of every shard need to know.

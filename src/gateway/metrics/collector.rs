@@ -35,7 +35,7 @@ impl fmt::Debug for Collected {
 
 type ShardFigure = (&'static str, &'static str, fn(&ShardMetrics) -> &Counter);
 
-const SHARD_GAUGES: [ShardFigure; 7] = [
+const SHARD_GAUGES: [ShardFigure; 8] = [
     ("gateway_sessions", "Open sessions", |s| &s.sessions),
     ("gateway_subscribers", "Sessions subscribed to something", |s| &s.subscribers),
     ("gateway_sessions_waiting", "Sessions not yet sent all they are due", |s| &s.waiting),
@@ -44,12 +44,13 @@ const SHARD_GAUGES: [ShardFigure; 7] = [
     ("gateway_backlog_bytes", "Estimated bytes kept for sessions that are behind", |s| {
         &s.backlog_bytes
     }),
+    ("gateway_replay_bytes", "Estimated bytes owed to sessions that resume", |s| &s.replay_bytes),
     ("gateway_session_behind_bytes_max", "How far the furthest session is behind", |s| {
         &s.behind_bytes_max
     }),
 ];
 
-const SHARD_COUNTERS: [ShardFigure; 14] = [
+const SHARD_COUNTERS: [ShardFigure; 15] = [
     ("gateway_sessions_opened", "Sessions opened", |s| &s.opened),
     ("gateway_deliveries", "Events handed to sockets", |s| &s.deliveries),
     ("gateway_writes", "send(2) calls", |s| &s.writes),
@@ -67,12 +68,15 @@ const SHARD_COUNTERS: [ShardFigure; 14] = [
     ),
     ("gateway_sessions_merged", "Times a slow session was sent merged values", |s| &s.merges),
     ("gateway_sessions_restarted", "Sessions restarted after losing their place", |s| &s.restarted),
+    ("gateway_sessions_let_go", "Sessions closed because the shard, not they, was too late", |s| {
+        &s.let_go
+    }),
     ("gateway_resumes", "Channels resumed out of memory", |s| &s.resumes),
 ];
 
 type TailFigure = (&'static str, &'static str, fn(&TailMetrics) -> &AtomicU64);
 
-const TAIL_COUNTERS: [TailFigure; 14] = [
+const TAIL_COUNTERS: [TailFigure; 15] = [
     ("gateway_records", "Bus records taken", |t| &t.records),
     ("gateway_publications", "Events published", |t| &t.publications),
     ("gateway_derived_messages", "Emissions of derived channels", |t| &t.derived),
@@ -86,6 +90,11 @@ const TAIL_COUNTERS: [TailFigure; 14] = [
     ("gateway_records_too_new", "Records of a version this node does not read", |t| &t.too_new),
     ("gateway_reads_back", "Positions older than memory, read back", |t| &t.reads_back),
     ("gateway_partitions_woken", "Times a partition began to be read on demand", |t| &t.woken),
+    (
+        "gateway_resumes_cut",
+        "Resumes a shard could not have sent in time: told as a gap, gone on at the head",
+        |t| &t.resumes_cut,
+    ),
     ("gateway_channels_mended", "Channels restarted from a snapshot", |t| &t.mended),
 ];
 
@@ -103,6 +112,9 @@ impl Collector for Collected {
         for (name, help, figure) in SHARD_GAUGES {
             self.per_shard(&mut encoder, name, help, |s| ConstGauge::new(figure(s).get() as i64))?;
         }
+        let lag = |s: &ShardMetrics| ConstGauge::new(s.lag_micros.get() as f64 / 1e6);
+        let help = "How late a shard takes what the tail published, while it goes on being late";
+        self.per_shard(&mut encoder, "gateway_shard_lag_seconds", help, lag)?;
         for (name, help, figure) in SHARD_COUNTERS {
             self.per_shard(&mut encoder, name, help, |s| ConstCounter::new(figure(s).get()))?;
         }

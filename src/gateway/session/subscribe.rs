@@ -165,6 +165,18 @@ impl SessionState {
         self.held.iter().any(|held| trades(held.ch))
     }
 
+    /// Whether such a channel flows.
+    pub(crate) fn is_sent_trades(&self, directory: &Directory) -> bool {
+        let trades = |ch| directory.channel(ch).is_none_or(|c| c.kind == Kind::Trade);
+        let is_live = |held: &Subscription| matches!(held.phase, Phase::Live { .. });
+        self.held.iter().any(|held| is_live(held) && trades(held.ch))
+    }
+
+    /// Whether some command waits for its seeds.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The session fell out of the backlog. With trades it cannot go on without a loss; otherwise
     /// every channel starts again with a state that replaces what the client holds.
     pub(crate) fn start_again(&mut self, directory: &Directory) -> Option<Action> {

@@ -91,7 +91,8 @@ impl Desk {
             Ok(Seed { ch: item.ch, position, resumed: false, parts: Vec::new() })
         };
         let session = SessionKey { slot: 0, generation: 1 };
-        let seeds = Seeds { session, token, seeds: items.iter().map(seed).collect() };
+        let seeds =
+            Seeds { session, token, seeds: items.iter().map(seed).collect(), lent_bytes: 0 };
         let Some((reply, joins)) = self.state.seeded(&seeds, &self.directory, |_| None) else {
             return (None, Vec::new());
         };
@@ -259,7 +260,7 @@ fn a_refused_seed_gives_the_channel_back() {
     assert_eq!(items[0].from, from);
     let session = SessionKey { slot: 0, generation: 1 };
     let seeds = vec![Err((items[0].ch, Code::PositionUnknown))];
-    let seeds = Seeds { session, token, seeds };
+    let seeds = Seeds { session, token, seeds, lent_bytes: 0 };
     let (reply, joins) = desk.state.seeded(&seeds, &desk.directory, |_| None).unwrap();
     assert!(joins.is_empty() && desk.state.held.len() == 0);
     match reply {

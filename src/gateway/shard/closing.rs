@@ -16,7 +16,7 @@ use fantail_wire::frame::{Decoder, Limits, Role, close};
 
 use super::Shard;
 use super::outbox::Outbox;
-use super::socket::{Closing, End, Hot, Session};
+use super::socket::{Closing, End, Gone, Hot, Session};
 use crate::limits;
 use crate::listener::Arrival;
 use crate::session::state::SessionState;
@@ -52,8 +52,10 @@ impl Shard {
             peer: arrival.peer,
             opened: now,
             heard: now,
-            next_heartbeat: now + self.config.heartbeat,
+            next_heartbeat: now + first_beat(self.config.heartbeat),
             closing: None,
+            is_runnable: false,
+            lent_bytes: 0,
             _permit: arrival.permit,
         });
         self.metrics.opened();
@@ -75,7 +77,9 @@ impl Shard {
 
     /// Ends a session for a reason of ours.
     pub(super) fn close(&mut self, slot: usize, end: &End) {
-        self.end(slot, end, None);
+        // Slow sessions are often closed together; they should not all come back together.
+        let retry_after_ms = (end.name == Code::TooSlow.name()).then(retry_after_ms);
+        self.end(slot, end, retry_after_ms);
     }
 
     pub(super) fn end(&mut self, slot: usize, end: &End, retry_after_ms: Option<u64>) {
@@ -156,6 +160,7 @@ impl Shard {
         if session.behind.take().is_some() {
             self.behind -= 1;
         }
+        self.strain.repay(std::mem::take(&mut session.lent_bytes));
         let held = std::mem::take(&mut session.state.held);
         for subscription in held.iter() {
             self.leave(slot, subscription.ch, subscription.phase);
@@ -180,6 +185,17 @@ impl Shard {
     }
 }
 
+/// The first heartbeat comes early by a part of its interval: sessions that arrived together are not
+/// all spoken to in one turn ever after.
+fn first_beat(interval: Duration) -> Duration {
+    interval.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+/// When a client may come back, spread so that many that leave together do not come together.
+pub(super) fn retry_after_ms() -> u64 {
+    limits::RETRY_MIN_MS + rand::random_range(0..limits::RETRY_SPREAD_MS)
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -193,9 +209,17 @@ fn planned(number: u16) -> Option<Code> {
 }
 
 impl End {
-    /// The connection died or the client left without a word.
-    pub(super) fn gone() -> Self {
-        Self { code: 1006, name: "CONNECTION_LOST", reason: String::new() }
+    /// The connection ended without a close frame.
+    pub(super) fn gone(how: Gone) -> Self {
+        let (name, reason) = match how {
+            Gone::Left => ("CONNECTION_LOST", ""),
+            Gone::Reset => ("CONNECTION_RESET", ""),
+            Gone::TimedOut => {
+                ("CONNECTION_TIMED_OUT", "what was sent was not acknowledged in time")
+            }
+            Gone::Broken => ("CONNECTION_BROKEN", ""),
+        };
+        Self { code: 1006, name, reason: reason.into() }
     }
 
     /// The client does not keep up.

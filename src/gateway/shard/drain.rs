@@ -10,6 +10,7 @@ use std::time::Duration;
 use rand::seq::SliceRandom;
 
 use super::Shard;
+use super::closing::retry_after_ms;
 use super::socket::{End, NONE};
 use crate::limits;
 use fantail_wire::codes::Code;
@@ -63,8 +64,7 @@ impl Shard {
         if self.hot.get(slot).is_some_and(|hot| hot.due_head != NONE) {
             self.flush_session(slot);
         }
-        let retry = limits::RETRY_MIN_MS + rand::random_range(0..limits::RETRY_SPREAD_MS);
-        self.end(slot, &End::of(Code::Restart, ""), Some(retry));
+        self.end(slot, &End::of(Code::Restart, ""), Some(retry_after_ms()));
     }
 }
 

@@ -63,8 +63,10 @@ impl Shard {
         let events: usize = self.plan.groups.iter().map(|group| group.events.len()).sum();
         self.metrics.flushed(batches.len(), events);
         while self.flush_chunk() {
-            // Accepts and handshakes are tasks of this runtime: they get their turn here.
-            tokio::task::yield_now().await;
+            // Accepts and handshakes are tasks of this runtime: they get their turns here.
+            for _ in 0..limits::TURNS_PER_CHUNK {
+                tokio::task::yield_now().await;
+            }
             self.serve_newcomers(intake);
             self.serve_sockets();
             self.send_requests();
@@ -130,10 +132,7 @@ impl Shard {
 
     /// The oldest waiting batch is so old that sending each value makes everyone later still.
     fn is_overloaded(&self, batches: &[Arc<Batch>]) -> bool {
-        let made = batches.first().and_then(|batch| batch.groups.first()).map(|group| group.tx);
-        let age = made.map_or(0, |made| Micros(self.clock.wall_micros()).since(made));
-        batches.len() > 1
-            && u128::try_from(age).unwrap_or(0) >= self.config.conflate_after.as_micros()
+        batches.len() > 1 && self.age(batches) >= self.config.conflate_after
     }
 
     /// Under overload: each channel's waiting values as one; trades stay as they are.
@@ -165,32 +164,36 @@ impl Shard {
 
     /// Writes to the next chunk of sockets; false when all are done.
     fn flush_chunk(&mut self) -> bool {
-        let start = self.plan.next;
-        let end = (start + limits::FLUSH_CHUNK).min(self.plan.touched.len());
-        self.plan.next = end;
-        for at in start..end {
-            self.flush_session(self.plan.touched[at] as usize);
+        let mut bytes = 0;
+        for _ in 0..limits::FLUSH_CHUNK {
+            let Some(&slot) = self.plan.touched.get(self.plan.next) else { return false };
+            self.plan.next += 1;
+            bytes += self.flush_session(slot as usize);
+            if bytes >= limits::FLUSH_CHUNK_BYTES {
+                break;
+            }
         }
-        end < self.plan.touched.len()
+        self.plan.next < self.plan.touched.len()
     }
 
-    /// Writes what the running plan owes one socket. Harmless when it owes nothing.
-    pub(super) fn flush_session(&mut self, slot: usize) {
-        let Some(hot) = self.hot.get_mut(slot) else { return };
+    /// Writes what the running plan owes one socket; returns the bytes. Harmless when it owes nothing.
+    pub(super) fn flush_session(&mut self, slot: usize) -> usize {
+        let Some(hot) = self.hot.get_mut(slot) else { return 0 };
         let head = std::mem::replace(&mut hot.due_head, NONE);
         hot.due_tail = NONE;
         if head == NONE {
-            return;
+            return 0;
         }
         let (plan, kind) = (&self.plan, FrameKind::at(usize::from(hot.kind)));
         let first = &plan.groups[plan.dues[head as usize].group as usize];
-        let mut events = first.events.len();
+        let (mut events, mut offered) = (first.events.len(), 0);
         let outcome = if !hot.level {
             // A reply got stuck in front of it while the flush was under way.
             Written::Part(0)
         } else if plan.dues[head as usize].next == NONE {
             let bytes = first.frames_made(kind);
-            self.metrics.written(bytes.len());
+            offered = bytes.len();
+            self.metrics.written(offered);
             hot.write(bytes)
         } else {
             self.scratch.clear();
@@ -199,15 +202,17 @@ impl Shard {
                 self.scratch.extend_from_slice(group.frames_made(kind));
                 events += group.events.len();
             }
-            self.metrics.written(self.scratch.len());
+            offered = self.scratch.len();
+            self.metrics.written(offered);
             hot.write(&self.scratch)
         };
         self.metrics.delivered(events);
         match outcome {
             Written::All => {}
             Written::Part(sent) => self.keep_dues(slot, head, sent),
-            Written::Gone => self.drop_session(slot, &End::gone()),
+            Written::Gone(how) => self.drop_session(slot, &End::gone(how)),
         }
+        offered
     }
 
     /// Queues references to what a socket did not take.

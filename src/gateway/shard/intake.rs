@@ -40,6 +40,11 @@ impl Mail {
         self.held.take().or_else(|| self.mailbox.try_recv().ok())
     }
 
+    /// Nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_none() && self.mailbox.is_empty()
+    }
+
     /// It comes first next time.
     pub(super) fn hold(&mut self, message: ToShard) {
         self.held = Some(message);

@@ -10,15 +10,16 @@ use fantail_wire::client::Reply;
 use super::Shard;
 use super::intake::Intake;
 use super::log::Log;
-use super::socket::{End, Session};
+use super::socket::Session;
 use crate::group::Batch;
 use crate::limits;
 use crate::link::{Missed, ToShard, ToTail};
-use crate::seed::{Part, Seed, Seeds};
+use crate::seed::{Part, Seed, Seeds, SessionKey};
 use crate::session::subscriptions::Phase;
 
 impl Shard {
     pub(super) async fn take_mail(&mut self, first: ToShard, intake: &mut Intake) {
+        self.feel(&first);
         let mut batches: Vec<Arc<Batch>> = Vec::new();
         let mut message = Some(first);
         // Bounded by messages, not batches: seeds between batches must not make the turn endless.
@@ -95,10 +96,7 @@ impl Shard {
             ToShard::Lost => {
                 // Their seeds may be among what was given up.
                 self.parked.clear();
-                let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
-                for slot in slots {
-                    self.close(slot, &End::too_slow("the node fell behind; resume"));
-                }
+                self.lose_place();
             }
         }
     }
@@ -111,13 +109,15 @@ impl Shard {
             session.generation == seeds.session.generation && session.closing.is_none()
         });
         let Some(session) = wanted else {
+            self.strain.repay(seeds.lent_bytes);
             self.desert_unwanted(seeds);
             return;
         };
+        session.lent_bytes += seeds.lent_bytes;
         let reached = place_behind(&self.log, session, seeds);
         let reached = |ch| reached.get(&ch).copied();
         let seeded = session.state.seeded(seeds, &self.directory, reached);
-        let Some((reply, joins)) = seeded else { return };
+        let Some((reply, joins)) = seeded else { return self.settle(slot) };
         let since = self.log.next();
         if let Some(reply) = reply {
             let reply = self.encoder.reply(session.kind.encoding, &reply);
@@ -149,6 +149,13 @@ impl Shard {
 
     /// Seeds that were on the way are here.
     fn unpark(&mut self, seeds: &Seeds) {
+        let SessionKey { slot, generation } = seeds.session;
+        let is_it = |one: &Session| one.generation == generation && one.closing.is_none();
+        let is_here = self.sessions.get(slot).is_some_and(is_it);
+        if generation <= self.lost_generation && !is_here {
+            // Nobody counts on them since all that waited was given up.
+            return;
+        }
         for seed in &seeds.seeds {
             let ch = seed.as_ref().map_or_else(|(ch, _)| *ch, |seed| seed.ch);
             if let Some(count) = self.parked.get_mut(&ch) {

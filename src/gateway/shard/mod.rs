@@ -12,12 +12,14 @@ mod index;
 mod intake;
 mod log;
 mod mailbox;
+mod merges;
 mod outbox;
 mod pollset;
 mod pump;
 mod reads;
 mod report;
 pub(crate) mod socket;
+mod strained;
 mod timers;
 
 use std::collections::{HashMap, VecDeque};
@@ -42,12 +44,14 @@ use crate::listener::Arrival;
 use crate::metrics::ShardMetrics;
 use crate::session::directory::Directory;
 use crate::sessions::SessionsAsked;
+use crate::strain::Strain;
 use crate::variant::Variants;
 use drain::Drain;
 use flush::Plan;
 use index::Index;
 use intake::Intake;
 use log::Log;
+use merges::Merges;
 use pollset::{Pollset, Ready};
 use socket::{Hot, Session};
 
@@ -63,6 +67,7 @@ pub(crate) struct ShardSetup {
     pub(crate) closes: CloseLog,
     pub(crate) frames: Arc<FramesMade>,
     pub(crate) metrics: Arc<ShardMetrics>,
+    pub(crate) strain: Arc<Strain>,
 }
 
 /// One shard.
@@ -73,9 +78,12 @@ pub(crate) struct Shard {
     /// The hot half of each session, by the same slot.
     hot: Vec<Hot>,
     generation: u64,
+    /// The last session that was there when the tail gave up what waited.
+    lost_generation: u64,
     directory: Directory,
     index: Index,
     log: Log,
+    merges: Merges,
     /// Sessions that have a cursor into the log.
     behind: usize,
     plan: Plan,
@@ -85,7 +93,7 @@ pub(crate) struct Shard {
     scratch: Vec<u8>,
     read_scratch: Vec<u8>,
     /// Sessions with more to read or send than one turn allows.
-    runnable: Vec<usize>,
+    runnable: VecDeque<usize>,
     unread: Vec<usize>,
     ready: Vec<Ready>,
     pollset: Pollset,
@@ -102,6 +110,11 @@ pub(crate) struct Shard {
     authenticator: Arc<Authenticator>,
     closes: CloseLog,
     metrics: Arc<ShardMetrics>,
+    strain: Arc<Strain>,
+    /// Turns in a row that began later than a session may be behind.
+    late_turns: u32,
+    /// How late the last turn began.
+    last_age: Duration,
 }
 
 impl Shard {
@@ -118,15 +131,17 @@ impl Shard {
             sessions: Slab::new(),
             hot: Vec::new(),
             generation: 0,
+            lost_generation: 0,
             directory: Directory::new(setup.variants),
             index: Index::default(),
+            merges: Merges::default(),
             behind: 0,
             plan: Plan::default(),
             rotation: 0,
             inflater: Inflater::new(),
             scratch: Vec::new(),
             read_scratch: vec![0; limits::READ_SCRATCH_BYTES],
-            runnable: Vec::new(),
+            runnable: VecDeque::new(),
             unread: Vec::new(),
             ready: Vec::new(),
             pollset: Pollset::new()?,
@@ -139,6 +154,9 @@ impl Shard {
             authenticator: setup.authenticator,
             closes: setup.closes,
             metrics: setup.metrics,
+            strain: setup.strain,
+            late_turns: 0,
+            last_age: Duration::ZERO,
         })
     }
 
@@ -184,6 +202,9 @@ impl Shard {
             if tick.tick().now_or_never().is_some() {
                 self.tick();
             }
+            if intake.mail.is_empty() {
+                self.at_ease();
+            }
         }
     }
 
@@ -195,8 +216,11 @@ impl Shard {
 
     /// Notes whether a session may be written past its outbox; after every change of it.
     fn settle(&mut self, slot: usize) {
-        if let (Some(hot), Some(session)) = (self.hot.get_mut(slot), self.sessions.get(slot)) {
+        if let (Some(hot), Some(session)) = (self.hot.get_mut(slot), self.sessions.get_mut(slot)) {
             hot.level = session.is_level();
+            if session.lent_bytes > 0 && session.outbox.is_empty() {
+                self.strain.repay(std::mem::take(&mut session.lent_bytes));
+            }
         }
     }
 
@@ -214,9 +238,7 @@ impl Shard {
         }
         self.ready = ready;
         self.serve_ready();
-        for slot in std::mem::take(&mut self.runnable) {
-            self.pump(slot);
-        }
+        self.catch_up();
         for slot in std::mem::take(&mut self.unread) {
             self.read(slot);
         }
@@ -225,8 +247,8 @@ impl Shard {
     fn serve_ready(&mut self) {
         let mut ready = std::mem::take(&mut self.ready);
         for news in ready.drain(..) {
-            if news.writable {
-                self.pump(news.slot);
+            if news.writable && self.hot.get(news.slot).is_some_and(|hot| !hot.level) {
+                self.run_later(news.slot);
             }
             if news.readable {
                 self.read(news.slot);

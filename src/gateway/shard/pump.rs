@@ -13,7 +13,6 @@ use super::Shard;
 use super::socket::{End, Written};
 use crate::group::Group;
 use crate::limits;
-use crate::merge::merge;
 
 /// Bytes of shared frames queued for a session that is behind before they are written.
 const REFILL_BYTES: usize = 64 * 1_024;
@@ -34,7 +33,7 @@ impl Shard {
                     session.outbox.skip(sent);
                     self.settle(slot);
                 }
-                Written::Gone => self.drop_session(slot, &End::gone()),
+                Written::Gone(how) => self.drop_session(slot, &End::gone(how)),
             }
             return;
         }
@@ -44,19 +43,44 @@ impl Shard {
         }
     }
 
-    /// Sends as much as the socket takes: its queue, then what it missed.
-    pub(super) fn pump(&mut self, slot: usize) {
-        if self.hot.get(slot).is_some_and(|hot| hot.level) {
-            return;
+    /// A turn of those who have more to be sent, one after the other, as far as a turn goes.
+    pub(super) fn catch_up(&mut self) {
+        let mut left = limits::CATCH_UP_TURN_BYTES;
+        let end = self.clock.monotonic() + limits::CATCH_UP_TURN;
+        for _ in 0..self.runnable.len() {
+            let Some(slot) = self.runnable.pop_front() else { return };
+            if let Some(session) = self.sessions.get_mut(slot) {
+                session.is_runnable = false;
+            }
+            left = left.saturating_sub(self.pump(slot));
+            if left == 0 || self.clock.monotonic() >= end {
+                return;
+            }
         }
-        self.pump_on(slot);
-        self.settle(slot);
     }
 
-    fn pump_on(&mut self, slot: usize) {
+    /// It gets its turn, once.
+    pub(super) fn run_later(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if !std::mem::replace(&mut session.is_runnable, true) {
+            self.runnable.push_back(slot);
+        }
+    }
+
+    /// Sends as much as the socket takes: its queue, then what it missed. Returns the bytes.
+    pub(super) fn pump(&mut self, slot: usize) -> usize {
+        if self.hot.get(slot).is_some_and(|hot| hot.level) {
+            return 0;
+        }
         let mut budget = limits::CATCH_UP_BYTES;
+        self.pump_on(slot, &mut budget);
+        self.settle(slot);
+        limits::CATCH_UP_BYTES - budget
+    }
+
+    fn pump_on(&mut self, slot: usize, budget: &mut usize) {
         loop {
-            if !self.drain_outbox(slot, &mut budget) {
+            if !self.drain_outbox(slot, budget) {
                 return;
             }
             let Some(session) = self.sessions.get_mut(slot) else { return };
@@ -74,8 +98,8 @@ impl Shard {
                 self.behind -= 1;
                 return;
             }
-            if budget == 0 {
-                self.runnable.push(slot);
+            if *budget == 0 {
+                self.run_later(slot);
                 return;
             }
             let far = self.clock.monotonic().saturating_sub(since) >= self.config.conflate_after;
@@ -97,6 +121,10 @@ impl Shard {
             if session.outbox.is_empty() {
                 return true;
             }
+            if *budget == 0 {
+                self.run_later(slot);
+                return false;
+            }
             self.scratch.clear();
             let kind = session.kind;
             session.outbox.gather(kind, &mut self.encoder, REFILL_BYTES, &mut self.scratch);
@@ -105,8 +133,8 @@ impl Shard {
             let sent = match outcome {
                 Written::All => self.scratch.len(),
                 Written::Part(sent) => sent,
-                Written::Gone => {
-                    self.drop_session(slot, &End::gone());
+                Written::Gone(how) => {
+                    self.drop_session(slot, &End::gone(how));
                     return false;
                 }
             };
@@ -120,7 +148,7 @@ impl Shard {
 
     /// It lost its place in the log: everything starts again with a state that replaces what the
     /// client holds; with trades, which must not be lost, the session ends and resumes.
-    fn start_again(&mut self, slot: usize) {
+    pub(super) fn start_again(&mut self, slot: usize) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let held: Vec<_> = session.state.held.iter().copied().collect();
         let Some(action) = session.state.start_again(&self.directory) else {
@@ -142,32 +170,33 @@ impl Shard {
     fn refill_merged(&mut self, slot: usize, cursor: u64) -> u64 {
         let Some(session) = self.sessions.get_mut(slot) else { return cursor };
         self.metrics.merged();
-        let mut channels: Vec<Vec<Arc<Group>>> = Vec::new();
+        let mut channels: Vec<(u64, Vec<Arc<Group>>)> = Vec::new();
         let mut places: HashMap<u32, usize> = HashMap::new();
-        for number in cursor..self.log.next() {
+        let next = self.log.next();
+        for number in cursor..next {
             let Some(batch) = self.log.get(number) else { continue };
             for group in &batch.groups {
                 if session.state.held.is_due(group.info.ch, number) {
                     let place = *places.entry(group.info.ch).or_insert(channels.len());
                     if place == channels.len() {
-                        channels.push(Vec::new());
+                        channels.push((number, Vec::new()));
                     }
-                    channels[place].push(Arc::clone(group));
+                    channels[place].1.push(Arc::clone(group));
                 }
             }
         }
-        for groups in channels {
+        for (first, groups) in channels {
             let events: usize = groups.iter().map(|group| group.events.len()).sum();
             if groups.iter().any(|group| group.info.channel.kind == Kind::Trade) {
                 self.metrics.delivered(events);
                 groups.into_iter().for_each(|group| session.outbox.push_group(group));
-            } else if let Some(merged) = merge(&groups) {
+            } else if let Some(merged) = self.merges.merged(&groups, first, next) {
                 self.metrics.delivered(merged.events.len());
                 self.metrics.conflated(events - merged.events.len());
                 session.outbox.push_group(merged);
             }
         }
-        self.log.next()
+        next
     }
 
     /// Queues references to what the session is due from its cursor on; returns the new cursor.

@@ -57,8 +57,8 @@ impl Shard {
                     }
                 }
                 Got::Nothing => break,
-                Got::End => {
-                    self.drop_session(slot, &End::gone());
+                Got::End(how) => {
+                    self.drop_session(slot, &End::gone(how));
                     break;
                 }
             }

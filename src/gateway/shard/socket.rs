@@ -47,6 +47,10 @@ pub(crate) struct Session {
     pub(crate) heard: Duration,
     pub(crate) next_heartbeat: Duration,
     pub(crate) closing: Option<Closing>,
+    /// It waits for a turn of those who are behind.
+    pub(crate) is_runnable: bool,
+    /// What the shard's account lent for missed events it has not been sent yet.
+    pub(crate) lent_bytes: usize,
     /// Holds its place under the connection limits.
     pub(crate) _permit: Permit,
 }
@@ -77,7 +81,7 @@ pub(crate) enum Written {
     /// Only this much: the socket is full and will report when it is not.
     Part(usize),
     /// The connection is dead.
-    Gone,
+    Gone(Gone),
 }
 
 /// What became of a read.
@@ -85,7 +89,20 @@ pub(crate) enum Got {
     Bytes(usize),
     Nothing,
     /// The peer closed its side, or the connection is dead.
-    End,
+    End(Gone),
+}
+
+/// How a connection ended without a close frame: counted apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// The peer ended its side.
+    Left,
+    /// The peer, or somebody between, reset it.
+    Reset,
+    /// What was sent stayed unacknowledged too long (`TCP_USER_TIMEOUT`).
+    TimedOut,
+    /// Anything else the network says: unreachable, aborted.
+    Broken,
 }
 
 impl Hot {
@@ -95,7 +112,7 @@ impl Hot {
 
     /// One `send`. A short write counts as full: the kernel reports when there is room again.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Written {
-        let Some(socket) = &mut self.socket else { return Written::Gone };
+        let Some(socket) = &mut self.socket else { return Written::Gone(Gone::Broken) };
         loop {
             match socket.write(bytes) {
                 Ok(sent) => {
@@ -104,22 +121,32 @@ impl Hot {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Written::Part(0),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Written::Gone,
+                Err(error) => return Written::Gone(Gone::of(error.kind())),
             }
         }
     }
 
     /// One `recv`.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> Got {
-        let Some(socket) = &mut self.socket else { return Got::End };
+        let Some(socket) = &mut self.socket else { return Got::End(Gone::Broken) };
         loop {
             match socket.read(into) {
-                Ok(0) => return Got::End,
+                Ok(0) => return Got::End(Gone::Left),
                 Ok(length) => return Got::Bytes(length),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Got::Nothing,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Got::End,
+                Err(error) => return Got::End(Gone::of(error.kind())),
             }
+        }
+    }
+}
+
+impl Gone {
+    fn of(error: ErrorKind) -> Self {
+        match error {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Self::Reset,
+            ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Broken,
         }
     }
 }

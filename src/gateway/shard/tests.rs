@@ -3,6 +3,7 @@
 
 mod chains;
 mod client;
+mod codes;
 mod delivery;
 mod drained;
 mod ends;
@@ -10,10 +11,13 @@ mod fan_out;
 mod pressure;
 mod resume_stress;
 mod slow;
+mod strained;
 mod stress;
 
+use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,7 +25,7 @@ use fantail_bus::Waker;
 use fantail_model::{Event, Micros};
 use fantail_ops::clock::{Clock, ManualClock};
 use fantail_ops::closes::CloseLog;
-use fantail_ops::shutdown::Shutdown;
+use fantail_ops::shutdown::{DrainGuard, Shutdown};
 use fantail_wire::client::Encoding;
 use socket2::SockRef;
 use tokio::runtime::Runtime;
@@ -38,10 +42,12 @@ use crate::limits;
 use crate::link::{TailLink, ToShard, ToTail};
 use crate::listener::Arrival;
 use crate::metrics::ShardMetrics;
-use crate::seed::Seeds;
+use crate::seed::{Seed, Seeds};
 use crate::sessions::{SessionsAsked, ShardSessions};
 use crate::store::Store;
 use crate::store::resume::Start;
+use crate::strain::Strain;
+use crate::tail::lag::Lag;
 use crate::testing::{PATIENCE, WALL, authenticator, identity, limits};
 use crate::variant::Variants;
 use client::Client;
@@ -54,6 +60,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Own answers a session may leave unread.
 const REPLY_BYTES: usize = 1_024 * 1_024;
 
+/// Says that the shard's thread stands still, and until when.
+type Stall = (SyncSender<()>, std::sync::mpsc::Receiver<()>);
+
 /// A shard's surroundings.
 struct Rig {
     store: Store,
@@ -64,6 +73,12 @@ struct Rig {
     asked: mpsc::Sender<SessionsAsked>,
     frames: Arc<FramesMade>,
     metrics: Arc<ShardMetrics>,
+    strain: Arc<Strain>,
+    clock: Clock,
+    stalls: mpsc::Sender<Stall>,
+    /// What the tail keeps of what the mailbox has no room for; without it a full mailbox is waited
+    /// for.
+    lag: Option<RefCell<Lag>>,
     closes: CloseLog,
     connections: Arc<Connections>,
     hand: ManualClock,
@@ -71,6 +86,8 @@ struct Rig {
     thread: Option<JoinHandle<()>>,
     runtime: Runtime,
     opened: u32,
+    /// `TCP_USER_TIMEOUT` of sockets to come.
+    unacked_timeout: Option<Duration>,
 }
 
 impl Rig {
@@ -94,6 +111,8 @@ impl Rig {
         let (mailbox, mail) = mpsc::channel(limits::MAILBOX_MAX);
         let (arrivals, arriving) = mpsc::channel(limits::ARRIVALS_MAX);
         let (asked, asking) = mpsc::channel(4);
+        let (stalls, stalled) = mpsc::channel::<Stall>(1);
+        let strain = Arc::new(Strain::new(Duration::from_secs(10)));
         let (frames, metrics) =
             (Arc::new(FramesMade::default()), Arc::new(ShardMetrics::default()));
         let closes = CloseLog::new(1_000);
@@ -117,20 +136,16 @@ impl Rig {
             variants: Variants::default(),
             tail: TailLink::new(to_tail, Waker::new(|| {})),
             authenticator: Arc::new(authenticator(&clock)),
-            clock,
+            clock: clock.clone(),
             closes: closes.clone(),
             frames: Arc::clone(&frames),
             metrics: Arc::clone(&metrics),
+            strain: Arc::clone(&strain),
         };
         let shutdown = Shutdown::new();
         let (end, guard) = (shutdown.clone(), shutdown.guard("shard"));
-        let run = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(async move {
-                let shard = Shard::new(setup).unwrap();
-                shard.run(mail, arriving, asking, end, guard).await;
-            });
-        };
+        let queues = (mail, arriving, asking, stalled);
+        let thread = std::thread::spawn(move || run(setup, queues, end, guard));
         Self {
             store: Store::new(0, Variants::default()),
             ring_bytes: 1_024 * 1_024,
@@ -140,13 +155,18 @@ impl Rig {
             asked,
             frames,
             metrics,
+            strain,
+            clock,
+            stalls,
+            lag: None,
             closes,
             connections: Connections::new(10_000, 10_000),
             hand,
             shutdown,
-            thread: Some(std::thread::spawn(run)),
+            thread: Some(thread),
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
             opened: 0,
+            unacked_timeout: None,
         }
     }
 
@@ -159,6 +179,13 @@ impl Rig {
     }
 
     fn tell(&self, message: ToShard) {
+        if let Some(lag) = &self.lag {
+            let weight = match &message {
+                ToShard::Batch(batch) => batch.weight,
+                _ => 0,
+            };
+            return lag.borrow_mut().push(message, weight);
+        }
         self.mailbox.blocking_send(message).expect("a living shard");
     }
 
@@ -168,7 +195,8 @@ impl Rig {
         for (ch, events) in events {
             let channel = self.store.channel_mut(ch).unwrap();
             let taken = events.into_iter().map(|event| channel.apply(event).unwrap().0).collect();
-            let group = Arc::new(Group::new(Arc::clone(&channel.info), Micros(WALL), taken));
+            let tx = Micros(self.clock.wall_micros());
+            let group = Arc::new(Group::new(Arc::clone(&channel.info), tx, taken));
             channel.remember(Arc::clone(&group), self.ring_bytes);
             if channel.interest != 0 {
                 weight += group.weight();
@@ -208,8 +236,11 @@ impl Rig {
                     Some(Start::Seed(seed)) => Ok(seed),
                     other => panic!("{other:?}"),
                 };
-                let seeds = items.iter().map(seed).collect();
-                self.tell(ToShard::Seeds(Arc::new(Seeds { session, token, seeds })));
+                let seeds: Vec<Result<Seed, _>> = items.iter().map(seed).collect();
+                let lent_bytes = seeds.iter().flatten().map(Seed::replay_bytes).sum();
+                let lent = self.strain.lend(lent_bytes, self.clock.monotonic());
+                let lent_bytes = if lent { lent_bytes } else { 0 };
+                self.tell(ToShard::Seeds(Arc::new(Seeds { session, token, seeds, lent_bytes })));
                 1
             }
             ToTail::Leave { ch, .. } => {
@@ -228,6 +259,7 @@ impl Rig {
     fn client_with(&mut self, kind: FrameKind, buffer: Option<usize>, who: Identity) -> Client {
         let (server, stream, peer) = connect(buffer);
         self.opened += 1;
+        SockRef::from(&server).set_tcp_user_timeout(self.unacked_timeout).unwrap();
         let arrival = Arrival {
             socket: mio::net::TcpStream::from_std(server),
             early: bytes::Bytes::new(),
@@ -249,6 +281,27 @@ impl Rig {
         self.asked.blocking_send(answer_to).expect("a living shard");
         let answer = async { tokio::time::timeout(PATIENCE, answer).await };
         self.runtime.block_on(answer).expect("an answer in time").unwrap()
+    }
+
+    /// From now on the tail never waits for the shard.
+    fn lagging(&mut self) {
+        let lag = Lag::new((self.mailbox.clone(), Arc::clone(&self.strain)));
+        self.lag = Some(RefCell::new(lag));
+    }
+
+    /// Moves on what waits outside the mailbox; false once nothing does.
+    fn push_on(&self) -> bool {
+        let Some(lag) = &self.lag else { return false };
+        lag.borrow_mut().push_on();
+        lag.borrow().is_lagging()
+    }
+
+    /// The shard's thread stands still until what is returned is dropped.
+    fn stall(&self) -> SyncSender<()> {
+        let ((there, here), (go, end)) = (sync_channel(1), sync_channel(1));
+        self.stalls.blocking_send((there, end)).expect("a living shard");
+        here.recv_timeout(PATIENCE).expect("it stands still");
+        go
     }
 
     /// Waits until a condition of the shard holds.
@@ -291,6 +344,34 @@ impl Drop for Rig {
             panic!("the shard panicked");
         }
     }
+}
+
+/// What a shard's thread is told by.
+type Queues = (
+    mpsc::Receiver<ToShard>,
+    mpsc::Receiver<Arrival>,
+    mpsc::Receiver<SessionsAsked>,
+    mpsc::Receiver<Stall>,
+);
+
+/// The shard's thread.
+fn run(
+    setup: ShardSetup,
+    (mail, arriving, asking, mut stalled): Queues,
+    end: Shutdown,
+    guard: DrainGuard,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(async move {
+        tokio::spawn(async move {
+            while let Some((there, end)) = stalled.recv().await {
+                // It lasts until the test drops its end.
+                let _ = (there.send(()), end.recv());
+            }
+        });
+        let shard = Shard::new(setup).unwrap();
+        shard.run(mail, arriving, asking, end, guard).await;
+    });
 }
 
 /// Both ends of a loopback connection: server's (non-blocking), client's.

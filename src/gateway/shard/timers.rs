@@ -8,7 +8,7 @@ use fantail_wire::codes::Code;
 use fantail_wire::frame::encode::ping_frame;
 
 use super::Shard;
-use super::socket::{End, Session};
+use super::socket::{End, Gone, Session};
 use crate::limits;
 use crate::link::ToTail;
 
@@ -22,6 +22,7 @@ impl Shard {
         self.give_up_interest(now);
         if self.behind == 0 {
             self.log.clear();
+            self.merges.forget();
         }
         let live = |session: &Session| session.state.held.is_any_live();
         let subscribers = self.sessions.iter().filter(|(_, session)| live(session)).count();
@@ -30,6 +31,7 @@ impl Shard {
         let cursors = self.sessions.iter().filter_map(|(_, session)| session.behind);
         let furthest = cursors.map(|(cursor, _)| self.log.distance(cursor)).max();
         self.metrics.set_backlog(self.log.bytes().0, furthest.unwrap_or(0));
+        self.metrics.set_strain(self.strain.owed_bytes(), self.strain.lag());
         self.metrics.set_levels(self.sessions.len(), subscribers, self.behind);
         if self.scratch.capacity() > limits::SCRATCH_BYTES_KEPT {
             self.scratch = Vec::new();
@@ -40,7 +42,8 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         if let Some(closing) = &session.closing {
             if now >= closing.deadline {
-                self.drop_session(slot, &End::gone());
+                // It was counted when its end began.
+                self.drop_session(slot, &End::gone(Gone::Left));
             }
             return;
         }

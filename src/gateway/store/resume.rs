@@ -2,7 +2,8 @@
 //!
 //! Without a position: the state (or nothing, for trades). With one: every missed event out of
 //! the ring and, before it, out of what was read back from the bus; or a gap with its exact range,
-//! then the state. Reading back, and waiting for a position this node has not reached, is the
+//! then the state. A resume that is cut ([`Past::cut`]) is told everything up to the head as a gap.
+//! Reading back, and waiting for a position this node has not reached, is the
 //! caller's.
 
 use std::sync::Arc;
@@ -16,6 +17,11 @@ use crate::link::WantItem;
 use crate::past::{Past, Piece, Verdict};
 use crate::seed::{Part, Seed};
 use crate::store::channel::{ChannelState, Value};
+
+/// Why a gap is told: nothing that is kept reaches so far back.
+const RETENTION: &str = "retention";
+/// The same: the node could not send what was missed before it would be too late for the rest.
+const OVERLOAD: &str = "overload";
 
 /// What to do with one wanted channel.
 #[derive(Debug)]
@@ -78,6 +84,9 @@ pub(super) fn replay(channel: &ChannelState, from: Position, past: Option<&Past>
     if is_foreign(channel, from, head) {
         return Replay::Foreign;
     }
+    if past.is_some_and(|past| past.verdict == Verdict::Cut) {
+        return Replay::Broken;
+    }
     let floor = channel.ring.floor().unwrap_or(head);
     if from >= floor {
         return Replay::Whole(channel.ring.after(from));
@@ -85,7 +94,7 @@ pub(super) fn replay(channel: &ChannelState, from: Position, past: Option<&Past>
     match past {
         None => Replay::Older,
         Some(past) if past.verdict == Verdict::Foreign => Replay::Foreign,
-        Some(past) if past.verdict == Verdict::Failed => Replay::Broken,
+        Some(past) if matches!(past.verdict, Verdict::Failed | Verdict::Cut) => Replay::Broken,
         // The ring has moved on meanwhile.
         Some(past) if !past.covers(from, floor) => Replay::Older,
         Some(past) => {
@@ -160,21 +169,25 @@ pub(super) fn outside(
 ) -> Seed {
     // Trades go on with what is still there; states are told as a whole, so everything up to the
     // head is missing.
-    let floor = channel.ring.floor().unwrap_or(head);
+    let is_cut = past.is_some_and(|past| past.verdict == Verdict::Cut);
+    let (floor, reason) = match is_cut {
+        true => (head, OVERLOAD),
+        false => (channel.ring.floor().unwrap_or(head), RETENTION),
+    };
     let from_position = Position::new(from.epoch, from.seq);
     if !matches!(channel.value, Value::Stream) {
-        let mut parts: Vec<Part> = before(channel, from, head).collect();
+        let mut parts: Vec<Part> = before(channel, from, head, reason).collect();
         parts.extend(channel.snapshots(now, false).into_iter().map(Part::Snapshot));
         return seed(channel, Some(head), false, parts);
     }
     let rest = channel.ring.after(floor).into_iter().map(Part::Group);
     let Some(past) = past.filter(|past| past.covers(from_position, floor)) else {
-        let mut parts: Vec<Part> = before(channel, from, floor).collect();
+        let mut parts: Vec<Part> = before(channel, from, floor, reason).collect();
         for end in channel.ended_between(from.epoch, floor.epoch) {
-            parts.push(gap(channel, end.epoch, 1, Some(end.seq)));
+            parts.push(gap(channel, (end.epoch, 1, Some(end.seq)), reason));
         }
         if from.epoch != floor.epoch && floor.seq > 0 {
-            parts.push(gap(channel, floor.epoch, 1, Some(floor.seq)));
+            parts.push(gap(channel, (floor.epoch, 1, Some(floor.seq)), reason));
         }
         parts.extend(rest);
         return seed(channel, Some(floor), false, parts);
@@ -184,7 +197,7 @@ pub(super) fn outside(
         .into_iter()
         .map(|piece| match piece {
             Piece::Events(group) => Part::Group(group),
-            Piece::Hole { epoch, from, to } => gap(channel, epoch, from, to),
+            Piece::Hole { epoch, from, to } => gap(channel, (epoch, from, to), reason),
         })
         .collect();
     parts.extend(rest);
@@ -198,16 +211,23 @@ pub(super) fn outside(
 }
 
 /// The gap from a position to the end of its epoch or to `reached`; none if nothing was lost.
-fn before(channel: &ChannelState, from: &From, reached: Position) -> impl Iterator<Item = Part> {
+fn before(
+    channel: &ChannelState,
+    from: &From,
+    reached: Position,
+    reason: &str,
+) -> impl Iterator<Item = Part> + use<> {
     let to =
         if from.epoch == reached.epoch { Some(reached.seq) } else { channel.ended(from.epoch) };
     // An epoch that ended exactly at the client's position lost it nothing.
     let lost_nothing = to.is_some_and(|to| to <= from.seq);
     let first = from.seq.saturating_add(1);
-    (!lost_nothing).then(|| gap(channel, from.epoch, first, to)).into_iter()
+    (!lost_nothing).then(|| gap(channel, (from.epoch, first, to), reason)).into_iter()
 }
 
-fn gap(channel: &ChannelState, epoch: u64, from: u64, to: Option<u64>) -> Part {
-    let (channel, ch) = (channel.info.name.to_string(), channel.info.ch);
-    Part::Gap(Reply::Gap { channel, ch, epoch, from, to, reason: "retention".into() })
+/// What is missing of an epoch: from where, and to where if that is known.
+fn gap(channel: &ChannelState, missing: (u64, u64, Option<u64>), reason: &str) -> Part {
+    let (channel, ch, (epoch, from, to)) =
+        (channel.info.name.to_string(), channel.info.ch, missing);
+    Part::Gap(Reply::Gap { channel, ch, epoch, from, to, reason: reason.into() })
 }

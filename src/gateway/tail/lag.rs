@@ -5,12 +5,14 @@
 //! backlog is given up and the shard is told `Lost`, whose sessions then resume.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::limits;
 use crate::link::ToShard;
+use crate::strain::Strain;
 
 /// Estimated bytes of a message that is no batch.
 const SMALL_BYTES: usize = 512;
@@ -18,13 +20,15 @@ const SMALL_BYTES: usize = 512;
 /// A shard as the tail sees it.
 pub(crate) struct Lag {
     sender: mpsc::Sender<ToShard>,
+    /// What may be asked of it.
+    pub(crate) strain: Arc<Strain>,
     waiting: VecDeque<(ToShard, usize)>,
     bytes: usize,
 }
 
 impl Lag {
-    pub(crate) fn new(sender: mpsc::Sender<ToShard>) -> Self {
-        Self { sender, waiting: VecDeque::new(), bytes: 0 }
+    pub(crate) fn new((sender, strain): (mpsc::Sender<ToShard>, Arc<Strain>)) -> Self {
+        Self { sender, strain, waiting: VecDeque::new(), bytes: 0 }
     }
 
     /// True once the shard has ended.
@@ -73,6 +77,11 @@ impl Lag {
     /// whole. Seeds are answers to sessions that `Lost` ends.
     fn give_up(&mut self) {
         tracing::warn!(bytes = self.bytes, "a shard lags too far; its sessions have to resume");
+        for (message, _) in &self.waiting {
+            if let ToShard::Seeds(seeds) = message {
+                self.strain.repay(seeds.lent_bytes);
+            }
+        }
         self.waiting.retain(|(message, _)| matches!(message, ToShard::Channel(_)));
         self.waiting.push_back((ToShard::Lost, SMALL_BYTES));
         self.bytes = self.waiting.iter().map(|(_, weight)| weight).sum();
@@ -90,7 +99,8 @@ mod tests {
     #[test]
     fn a_full_mailbox_queues_in_order_and_is_given_up_at_the_bound() {
         let (sender, mut receiver) = mpsc::channel(1);
-        let mut lag = Lag::new(sender);
+        let strain = Arc::new(Strain::new(std::time::Duration::from_secs(10)));
+        let mut lag = Lag::new((sender, strain));
         lag.push(stale(), 0);
         lag.push(stale(), 1);
         assert!(lag.is_lagging());

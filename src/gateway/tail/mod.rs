@@ -7,7 +7,7 @@
 mod cycle;
 mod feeds;
 mod interest;
-mod lag;
+pub(crate) mod lag;
 pub(crate) mod layout;
 mod mending;
 mod partitions;
@@ -35,6 +35,7 @@ use crate::past::reader::PastLink;
 use crate::query::Asked;
 use crate::scout::ScoutLink;
 use crate::store::Store;
+use crate::strain::Strain;
 use crate::variant::Variants;
 use cycle::Cycle;
 use feeds::Feeds;
@@ -82,7 +83,7 @@ pub(crate) struct Tail {
 
 /// The mailboxes the tail reads and writes.
 pub(crate) struct Mailboxes {
-    pub(crate) shards: Vec<mpsc::Sender<ToShard>>,
+    pub(crate) shards: Vec<(mpsc::Sender<ToShard>, Arc<Strain>)>,
     pub(crate) requests: mpsc::Receiver<ToTail>,
     pub(crate) queries: mpsc::Receiver<Asked>,
     pub(crate) past: PastLink,

@@ -117,31 +117,64 @@ impl Tail {
             return;
         }
         let Some(want) = self.read_back(want) else { return };
-        let seeds = want.items.iter().map(|item| self.seed(&want, item, now)).collect();
-        let seeds = Seeds { session: want.session, token: want.token, seeds };
+        let mut lent_bytes = 0;
+        let seed = |item| self.seed(&want, item, now, &mut lent_bytes);
+        let seeds = want.items.iter().map(seed).collect();
+        let seeds = Seeds { session: want.session, token: want.token, seeds, lent_bytes };
         if let Some(lag) = self.shards.get_mut(want.shard) {
             lag.push(ToShard::Seeds(Arc::new(seeds)), 0);
         }
     }
 
-    fn seed(&mut self, want: &Waiting, item: &WantItem, now: Micros) -> Result<Seed, (u32, Code)> {
+    /// How one channel begins; what is lent for it is added to `lent_bytes`.
+    fn seed(
+        &mut self,
+        want: &Waiting,
+        item: &WantItem,
+        now: Micros,
+        lent_bytes: &mut usize,
+    ) -> Result<Seed, (u32, Code)> {
         if !self.interest.is_live(item.ch) {
             return Err((item.ch, Code::Overloaded));
         }
         let base = self.store.channel(item.ch).map(|channel| channel.info.ch);
         let past = base.zip(place(item)).and_then(|(ch, from)| want.past(ch, from));
-        match self.store.start(item, past, 1 << want.shard, now) {
-            Some(Start::Seed(seed)) => Ok(seed),
-            // `read_back` leaves nothing older.
-            Some(Start::Ahead | Start::Foreign | Start::Older) => {
-                Err((item.ch, Code::PositionUnknown))
+        let (shard, strain) = (1 << want.shard, self.shards.get(want.shard).map(|lag| &lag.strain));
+        match self.store.start(item, past, shard, now) {
+            Some(Start::Seed(seed)) if place(item).is_some() => {
+                let bytes = seed.replay_bytes();
+                if strain.is_none_or(|strain| strain.lend(bytes, self.clock.monotonic())) {
+                    *lent_bytes += bytes;
+                    return Ok(seed);
+                }
+                self.cut(item, shard, now)
             }
+            Some(Start::Seed(seed)) => Ok(seed),
+            // `read_back` left it because its shard would not be lent the sending of it.
+            Some(Start::Older) => self.cut(item, shard, now),
+            Some(Start::Ahead | Start::Foreign) => Err((item.ch, Code::PositionUnknown)),
             None => Err((item.ch, Code::UnknownChannel)),
         }
     }
 
+    /// A resume that goes on at the head: what was missed is told as a gap.
+    fn cut(&mut self, item: &WantItem, shard: u64, now: Micros) -> Result<Seed, (u32, Code)> {
+        self.metrics.resume_cut();
+        let past = place(item).map(Past::cut);
+        match self.store.start(item, past.as_ref(), shard, now) {
+            Some(Start::Seed(seed)) => Ok(seed),
+            _ => Err((item.ch, Code::PositionUnknown)),
+        }
+    }
+
     /// Items whose positions lie before what their rings and readings hold.
+    /// None of a shard that could not send what would be read.
     fn older(&self, want: &Waiting) -> Vec<Question> {
+        let strain = self.shards.get(want.shard).map(|lag| &lag.strain);
+        let least = limits::REPLAY_BYTES_FREE + 1;
+        if strain.is_some_and(|strain| !strain.would_lend(least, self.clock.monotonic())) {
+            return Vec::new();
+        }
         let question = |item: &WantItem| {
             let from = place(item)?;
             let channel = self.store.channel(item.ch)?;

@@ -12,6 +12,7 @@ mod kafka;
 mod paused;
 mod skew;
 mod speed;
+mod strained;
 mod warm;
 mod watch;
 
@@ -42,6 +43,7 @@ use crate::past::reader::Reader;
 use crate::query::{Answer, Query, TailQueries};
 use crate::scout::Scout;
 use crate::seed::{Seeds, SessionKey};
+use crate::strain::Strain;
 use crate::testing::{PATIENCE, WALL, trade};
 use crate::variant::Variants;
 
@@ -85,6 +87,8 @@ struct Rig {
     queries: TailQueries,
     metrics: Arc<TailMetrics>,
     readiness: Readiness,
+    strain: Arc<Strain>,
+    clock: Clock,
     hand: ManualClock,
     shutdown: Shutdown,
     thread: Option<JoinHandle<()>>,
@@ -197,7 +201,14 @@ impl Rig {
         let (asking, doubts) = doubtful(bus.consumer().unwrap());
         let (scouting, scout) = Scout::new(asking, shutdown.clone(), consumer.waker());
         std::thread::spawn(move || scouting.run());
-        let mailboxes = Mailboxes { shards: vec![to_shard], requests, queries: asked, past, scout };
+        let strain = Arc::new(Strain::new(Duration::from_secs(10)));
+        let mailboxes = Mailboxes {
+            shards: vec![(to_shard, Arc::clone(&strain))],
+            requests,
+            queries: asked,
+            past,
+            scout,
+        };
         let setup = Setup {
             ring_bytes: plan.ring,
             variants: Variants::default(),
@@ -206,11 +217,10 @@ impl Rig {
             readiness: readiness.clone(),
             wait: plan.wait,
         };
-        let tail = Tail::new(setup, mailboxes, clock, Arc::clone(&metrics));
+        let tail = Tail::new(setup, mailboxes, clock.clone(), Arc::clone(&metrics));
         let (end, latch) = (shutdown.clone(), readiness.latch("tail"));
         let thread = Some(std::thread::spawn(move || tail.run(consumer, || latch.release(), &end)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let token = 0;
         Self {
             bus,
             owner,
@@ -221,11 +231,13 @@ impl Rig {
             queries,
             metrics,
             readiness,
+            strain,
+            clock,
             hand,
             shutdown,
             thread,
             runtime,
-            token,
+            token: 0,
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use fantail_wire::client::{
-    Command, Id, Reply, ServerMessage, SubscribeItem, decode_message, encode_command,
+    Command, From, Id, Reply, ServerMessage, SubscribeItem, decode_message, encode_command,
 };
 use fantail_wire::frame::encode::client_frame;
 use fantail_wire::frame::{Decoder, Inflater, Limits, Message, Opcode, Role};
@@ -116,6 +116,13 @@ impl Client {
         self.command(&Command::Subscribe { id: Some(Id::Number(1)), channels });
     }
 
+    /// Resumes behind this place.
+    pub(super) fn resume(&mut self, name: &str, epoch: u64, seq: u64) {
+        let from = Some(From { epoch, seq, rx: None });
+        let channels = vec![SubscribeItem { channel: name.to_owned(), from, history: None }];
+        self.command(&Command::Subscribe { id: None, channels });
+    }
+
     pub(super) fn unsubscribe(&mut self, names: &[&str]) {
         let channels = names.iter().map(|name| (*name).to_owned()).collect();
         self.command(&Command::Unsubscribe { id: Some(Id::Number(2)), channels });
@@ -135,6 +142,11 @@ impl Client {
     /// Ends both directions at once.
     pub(super) fn hang_up(&self) {
         self.stream.shutdown(std::net::Shutdown::Both).unwrap();
+    }
+
+    /// Ends the connection as a process that was killed by its machine does.
+    pub(super) fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
 
     /// The close frame that must come, whatever comes before it, and then the end.

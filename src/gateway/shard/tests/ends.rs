@@ -9,7 +9,7 @@ use fantail_wire::frame::Opcode;
 use super::client::Seen;
 use super::{JSON, Rig};
 use crate::link::ToShard;
-use crate::testing::{identity, trade};
+use crate::testing::{bbo, identity, trade};
 
 const TRADE: &str = "trade:binance:BTC-USDT";
 
@@ -106,6 +106,31 @@ fn who_hangs_up_right_behind_a_command_is_gone_at_once() {
     // No clock moves: neither a heartbeat nor a deadline ends them.
     rig.until("gone", |shard| shard.total == 0);
     assert_eq!(rig.connections.count(), 0, "their places are free again");
+}
+
+#[test]
+fn who_is_reset_or_times_out_is_counted_apart_from_who_left() {
+    let mut rig = Rig::new();
+    let ch = rig.open("bbo:binance:BTC-USDT");
+    let named = |rig: &Rig, name: &str| {
+        rig.until(name, |_| rig.closes.latest().iter().any(|entry| entry.name == name));
+    };
+    rig.client(JSON).hang_up();
+    named(&rig, "CONNECTION_LOST");
+    rig.client(JSON).reset();
+    named(&rig, "CONNECTION_RESET");
+    // It holds states only, so nothing but the kernel ends it when it does not read.
+    rig.unacked_timeout = Some(Duration::from_millis(300));
+    let mut stalled = rig.client_with(JSON, Some(4_096), identity());
+    stalled.subscribe(&["bbo:binance:BTC-USDT"]);
+    rig.answer_next();
+    let mut seq = 0;
+    while rig.closes.latest().len() < 3 {
+        seq += 1;
+        rig.publish(vec![(ch, vec![bbo(1, seq)])]);
+        rig.sessions();
+    }
+    named(&rig, "CONNECTION_TIMED_OUT");
 }
 
 #[test]

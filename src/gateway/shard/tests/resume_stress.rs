@@ -11,6 +11,7 @@ use super::Rig;
 use super::chains::{Chain, Chains};
 use super::client::Client;
 use crate::kind::{FrameKind, KINDS};
+use crate::limits;
 use crate::store::channel::Value;
 use crate::testing::{Seeded, bbo, book_change, event, identity, trade, whole_book};
 
@@ -147,15 +148,31 @@ impl Streams {
     }
 }
 
-fn run(seed: u64, backlog_bytes: usize) -> Sums {
+/// The shard stands still until what the tail keeps for it is given up.
+fn overwrite(rig: &mut Rig, streams: &mut Streams, seeded: &mut Seeded) {
+    let stall = rig.stall();
+    for _ in 0..4 * limits::MAILBOX_MAX {
+        streams.publish(rig, seeded);
+    }
+    drop(stall);
+}
+
+fn run(seed: u64, backlog_bytes: usize, overwritten: bool) -> Sums {
     let mut seeded = Seeded::new(seed);
     let mut rig = Rig::with(backlog_bytes);
     rig.ring_bytes = 64 * 1_024 * 1_024;
     let chs = NAMES.iter().map(|name| rig.open(name)).collect();
     let mut streams = Streams { chs, heads: vec![Position::new(100, 0); NAMES.len()] };
+    if overwritten {
+        rig.lagging();
+    }
     let mut peers: Vec<Peer> = (0..CLIENTS).map(|number| Peer::new(&mut rig, number)).collect();
-    for _ in 0..STEPS {
+    for step in 1..=STEPS {
         streams.publish(&mut rig, &mut seeded);
+        if overwritten && step % (STEPS / 4) == 0 {
+            overwrite(&mut rig, &mut streams, &mut seeded);
+        }
+        rig.push_on();
         let at = seeded.below(CLIENTS as u64) as usize;
         peers[at].act(&mut rig, &mut seeded);
         for peer in &mut peers {
@@ -172,6 +189,9 @@ fn run(seed: u64, backlog_bytes: usize) -> Sums {
         }
     }
     settle(&mut rig, &streams, &mut peers);
+    let given_up = |reason: &str| reason.starts_with("the node fell behind");
+    let given_up = rig.closes.latest().iter().filter(|entry| given_up(&entry.reason)).count();
+    assert_eq!(given_up > 0, overwritten, "{given_up} closes");
     peers.into_iter().fold(Sums::default(), |mut all, peer| {
         all.add(&peer.chains);
         all.events += peer.sums.events;
@@ -195,6 +215,9 @@ fn settle(rig: &mut Rig, streams: &Streams, peers: &mut [Peer]) {
     };
     for _ in 0..20_000 {
         rig.answer();
+        while rig.push_on() {
+            rig.sessions();
+        }
         // An answer here means that all mail before it was taken.
         rig.sessions();
         for peer in peers.iter_mut() {
@@ -222,12 +245,18 @@ fn compare(rig: &mut Rig, streams: &Streams, peers: &[Peer]) {
 
 #[test]
 fn resuming_races_publishing_and_every_chain_holds() {
-    let sums = run(0x5eed_0010, 64 * 1_024 * 1_024);
+    let sums = run(0x5eed_0010, 64 * 1_024 * 1_024, false);
     assert!(sums.events > 20_000 && sums.resumed > 20 && sums.reconnects > 10, "{sums:?}");
 }
 
 #[test]
 fn with_a_tiny_backlog_readers_fall_out_and_every_chain_holds() {
-    let sums = run(0x5eed_0011, 8_000);
+    let sums = run(0x5eed_0011, 8_000, false);
     assert!(sums.events > 10_000 && sums.resumed > 20 && sums.reconnects > 20, "{sums:?}");
+}
+
+#[test]
+fn a_shard_whose_deque_is_overwritten_loses_nobody_and_every_chain_holds() {
+    let sums = run(0x5eed_0012, 64 * 1_024 * 1_024, true);
+    assert!(sums.events > 10_000 && sums.resumed > 20 && sums.resets > 20, "{sums:?}");
 }

@@ -15,6 +15,8 @@ const NAMES: [&str; 3] =
     ["trade:binance:BTC-USDT", "bbo:binance:BTC-USDT", "book:binance:BTC-USDT"];
 const CLIENTS: usize = 16;
 const STEPS: usize = 4_000;
+/// Who waits at once.
+const PARKED: usize = 96;
 
 /// What one client may see next.
 #[derive(Default)]
@@ -119,6 +121,43 @@ fn subscribing_races_publishing_and_every_chain_holds() {
     settle(&mut rig, &mut clients, &heads);
     let events: u64 = clients.iter().map(|(_, checker)| checker.events).sum();
     assert!(events > 10_000, "only {events} events were checked");
+}
+
+#[test]
+fn many_who_wait_for_their_seeds_begin_in_order_while_the_stream_goes_on() {
+    let mut seeded = Seeded::new(0x5eed_0020);
+    let mut rig = Rig::new();
+    let chs: Vec<u32> = NAMES.iter().map(|name| rig.open(name)).collect();
+    let mut seqs = [0; 3];
+    let mut all: Vec<(Client, Checker)> = (0..PARKED)
+        .map(|number| (rig.client(FrameKind::at(number % KINDS)), Checker::default()))
+        .collect();
+    for round in 0..3 {
+        // Nobody is answered before everybody has asked, and the stream does not wait for them.
+        for (client, _) in &mut all {
+            client.subscribe(&[NAMES[seeded.below(3) as usize]]);
+            publish(&mut rig, &chs, &mut seqs, &mut seeded);
+        }
+        let mut asked = Vec::new();
+        while asked.len() < PARKED {
+            asked.push(rig.runtime.block_on(rig.requests.recv()).unwrap());
+        }
+        // Some do not want theirs any more.
+        for _ in 0..PARKED / 8 {
+            let (client, _) = &mut all[seeded.below(PARKED as u64) as usize];
+            client.unsubscribe(&NAMES);
+        }
+        for request in asked {
+            rig.answer_one(request);
+            if seeded.once_in(3) {
+                publish(&mut rig, &chs, &mut seqs, &mut seeded);
+            }
+        }
+        let heads: HashMap<&str, u64> = NAMES.iter().copied().zip(seqs).collect();
+        settle(&mut rig, &mut all, &heads);
+        let holding = all.iter().filter(|(_, checker)| !checker.chains.is_empty()).count();
+        assert!(holding > PARKED / 2, "round {round}: {holding} hold something");
+    }
 }
 
 /// Everybody reads until it stands at the head of all it holds, twice in a row.

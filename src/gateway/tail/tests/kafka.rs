@@ -31,6 +31,7 @@ use crate::past::reader::Reader;
 use crate::query::TailQueries;
 use crate::scout::Scout;
 use crate::seed::{Part, SessionKey};
+use crate::strain::Strain;
 use crate::testing::{PATIENCE, bbo, event, level, status, trade};
 use crate::variant::Variants;
 
@@ -181,7 +182,9 @@ impl Gate {
         let (scouting, scout) =
             Scout::new(bus.consumer().unwrap(), shutdown.clone(), consumer.waker());
         std::thread::spawn(move || scouting.run());
-        let mailboxes = Mailboxes { shards: vec![to_shard], requests, queries: asked, past, scout };
+        let strain = Arc::new(Strain::new(Duration::from_secs(10)));
+        let mailboxes =
+            Mailboxes { shards: vec![(to_shard, strain)], requests, queries: asked, past, scout };
         let (variants, readiness_of) = (Variants::default(), readiness.clone());
         let setup = Setup {
             ring_bytes: 1,
