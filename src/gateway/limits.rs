@@ -99,6 +99,11 @@ pub(crate) const FLUSH_BATCHES_MAX: usize = 64;
 /// needs a handful of turns, and is to be served within 10 ms. Tests flush by so few that everything
 /// else happens between chunks, too.
 pub(crate) const FLUSH_CHUNK: usize = if cfg!(test) { 3 } else { 256 };
+/// Sends of a chunk that are worth a call through io_uring; fewer go by `send(2)`.
+pub(crate) const RING_SENDS_MIN: usize = if cfg!(test) { 1 } else { 4 };
+/// Bytes copied for the sockets of a chunk that are due several groups before they are sent through
+/// io_uring: they should still be in the core's cache then.
+pub(crate) const RING_COPY_BYTES: usize = if cfg!(test) { 1_024 } else { 256 * 1_024 };
 /// Starts of subscriptions served in such a turn, so that a storm of them does not hold up the flush.
 pub(crate) const SEEDS_PER_CHUNK: usize = 64;
 /// Bytes a session that is behind may be sent in one turn.

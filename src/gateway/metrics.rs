@@ -70,6 +70,8 @@ pub(crate) struct ShardMetrics {
     merges: Counter,
     backlog_bytes: Counter,
     behind_bytes_max: Counter,
+    /// 1 while it writes through io_uring.
+    by_ring: Counter,
     lag_tail_to_socket: Spread,
     flush_events: Spread,
     closes: std::sync::Mutex<Vec<(u16, &'static str, u64)>>,
@@ -99,6 +101,7 @@ impl Default for ShardMetrics {
             merges: Counter::default(),
             backlog_bytes: Counter::default(),
             behind_bytes_max: Counter::default(),
+            by_ring: Counter::default(),
             lag_tail_to_socket: Spread::new(LAG_UNIT_MICROS, MICROS_PER_SECOND),
             flush_events: Spread::new(1, 1),
             closes: Default::default(),
@@ -117,6 +120,16 @@ impl ShardMetrics {
     pub(crate) fn set_backlog(&self, bytes: usize, furthest: usize) {
         self.backlog_bytes.set(bytes as u64);
         self.behind_bytes_max.set(furthest as u64);
+    }
+
+    /// How it writes from now on.
+    pub(crate) fn set_flush_path(&self, by_ring: bool) {
+        self.by_ring.set(u64::from(by_ring));
+    }
+
+    /// The name of the way it writes.
+    pub(crate) fn flush_path(&self) -> &'static str {
+        if self.by_ring.get() == 1 { "io_uring" } else { "send" }
     }
 
     /// A group has been offered to all its sockets, so long after the tail published it.

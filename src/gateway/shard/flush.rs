@@ -3,9 +3,11 @@
 //! A plan is made first (which socket is due which groups, in order), then sockets are written in
 //! chunks with a rotating start. A healthy session of one channel is sent the group's shared
 //! buffer itself; one that is due several gets a scratch copy, in order, in one `send`. Only a
-//! socket that does not take everything stores something.
+//! socket that does not take everything stores something. Where io_uring is in use, `together` makes
+//! the sends of a chunk in one call.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use fantail_model::{Kind, Micros};
@@ -24,6 +26,30 @@ use crate::merge::merge;
 struct Due {
     group: u32,
     next: u32,
+}
+
+/// What a socket is owed by the running plan, as one run of bytes.
+#[derive(Debug)]
+pub(crate) struct Owed {
+    pub(crate) slot: usize,
+    /// Its first entry in the plan.
+    head: u32,
+    kind: FrameKind,
+    /// Its place in the scratch; none if a group's shared frames are all of it.
+    copy: Option<Range<usize>>,
+}
+
+impl Owed {
+    /// The bytes, shared or in the scratch they were copied to.
+    pub(crate) fn bytes<'a>(&self, plan: &'a Plan, scratch: &'a [u8]) -> &'a [u8] {
+        match &self.copy {
+            Some(copy) => scratch.get(copy.clone()).unwrap_or_default(),
+            None => {
+                let group = plan.dues[self.head as usize].group;
+                plan.groups[group as usize].frames_made(self.kind)
+            }
+        }
+    }
 }
 
 /// The running flush. Buffers are kept between flushes.
@@ -168,45 +194,67 @@ impl Shard {
         let start = self.plan.next;
         let end = (start + limits::FLUSH_CHUNK).min(self.plan.touched.len());
         self.plan.next = end;
+        let together = end - start >= limits::RING_SENDS_MIN && self.ring.is_some();
         for at in start..end {
-            self.flush_session(self.plan.touched[at] as usize);
+            let slot = self.plan.touched[at] as usize;
+            match together {
+                true => self.flush_with_others(slot),
+                false => self.flush_session(slot),
+            }
         }
+        self.send_owed();
         end < self.plan.touched.len()
     }
 
     /// Writes what the running plan owes one socket. Harmless when it owes nothing.
     pub(super) fn flush_session(&mut self, slot: usize) {
+        self.scratch.clear();
+        let Some(owed) = self.take_owed(slot) else { return };
         let Some(hot) = self.hot.get_mut(slot) else { return };
+        let outcome = hot.write(owed.bytes(&self.plan, &self.scratch));
+        self.settle_owed(&owed, outcome);
+    }
+
+    /// Takes what the plan owes one socket, to be written now: as one run of bytes, appended to the
+    /// scratch where several groups make it up. None when it owes nothing, or has queued it.
+    pub(super) fn take_owed(&mut self, slot: usize) -> Option<Owed> {
+        let hot = self.hot.get_mut(slot)?;
         let head = std::mem::replace(&mut hot.due_head, NONE);
         hot.due_tail = NONE;
         if head == NONE {
-            return;
+            return None;
         }
-        let (plan, kind) = (&self.plan, FrameKind::at(usize::from(hot.kind)));
-        let first = &plan.groups[plan.dues[head as usize].group as usize];
-        let mut events = first.events.len();
-        let outcome = if !hot.level {
+        let (level, kind) = (hot.level, FrameKind::at(usize::from(hot.kind)));
+        let first = &self.plan.groups[self.plan.dues[head as usize].group as usize];
+        let mut owed = Owed { slot, head, kind, copy: None };
+        if !level {
             // A reply got stuck in front of it while the flush was under way.
-            Written::Part(0)
-        } else if plan.dues[head as usize].next == NONE {
-            let bytes = first.frames_made(kind);
-            self.metrics.written(bytes.len());
-            hot.write(bytes)
+            self.metrics.delivered(dues(&self.plan, head).map(|group| group.events.len()).sum());
+            self.settle_owed(&owed, Written::Part(0));
+            return None;
+        }
+        if self.plan.dues[head as usize].next == NONE {
+            self.metrics.written(first.frames_made(kind).len());
+            self.metrics.delivered(first.events.len());
         } else {
-            self.scratch.clear();
-            events = 0;
-            for group in dues(plan, head) {
+            let (start, mut events) = (self.scratch.len(), 0);
+            for group in dues(&self.plan, head) {
                 self.scratch.extend_from_slice(group.frames_made(kind));
                 events += group.events.len();
             }
-            self.metrics.written(self.scratch.len());
-            hot.write(&self.scratch)
-        };
-        self.metrics.delivered(events);
+            self.metrics.written(self.scratch.len() - start);
+            self.metrics.delivered(events);
+            owed.copy = Some(start..self.scratch.len());
+        }
+        Some(owed)
+    }
+
+    /// What becomes of a socket after a write of what it was owed.
+    pub(super) fn settle_owed(&mut self, owed: &Owed, outcome: Written) {
         match outcome {
             Written::All => {}
-            Written::Part(sent) => self.keep_dues(slot, head, sent),
-            Written::Gone => self.drop_session(slot, &End::gone()),
+            Written::Part(sent) => self.keep_dues(owed.slot, owed.head, sent),
+            Written::Gone => self.drop_session(owed.slot, &End::gone()),
         }
     }
 

@@ -12,13 +12,18 @@ mod index;
 mod intake;
 mod log;
 mod mailbox;
+#[cfg(not(target_os = "linux"))]
+mod no_ring;
 mod outbox;
 mod pollset;
 mod pump;
 mod reads;
 mod report;
+#[cfg(target_os = "linux")]
+mod ring;
 pub(crate) mod socket;
 mod timers;
+mod together;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -42,6 +47,7 @@ use crate::listener::Arrival;
 use crate::metrics::ShardMetrics;
 use crate::session::directory::Directory;
 use crate::sessions::SessionsAsked;
+use crate::start::GatewayError;
 use crate::variant::Variants;
 use drain::Drain;
 use flush::Plan;
@@ -50,6 +56,7 @@ use intake::Intake;
 use log::Log;
 use pollset::{Pollset, Ready};
 use socket::{Hot, Session};
+use together::{Calls, Ring};
 
 /// What every shard of a node shares or is told at the start.
 #[derive(Clone)]
@@ -83,6 +90,9 @@ pub(crate) struct Shard {
     encoder: Encoder,
     inflater: Inflater,
     scratch: Vec<u8>,
+    /// What chunks are written through; without it, each socket is written by `send(2)`.
+    ring: Option<Ring>,
+    calls: Calls,
     read_scratch: Vec<u8>,
     /// Sessions with more to read or send than one turn allows.
     runnable: Vec<usize>,
@@ -106,7 +116,12 @@ pub(crate) struct Shard {
 
 impl Shard {
     /// Must be made inside the shard's runtime.
-    pub(crate) fn new(setup: ShardSetup) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// It cannot have a poll set, or not the way of writing it must have.
+    pub(crate) fn new(setup: ShardSetup) -> Result<Self, GatewayError> {
+        let ring = together::ring(setup.config.flush, setup.number).map_err(GatewayError::Flush)?;
+        setup.metrics.set_flush_path(ring.is_some());
         Ok(Self {
             number: setup.number,
             log: Log::new(setup.config.backlog_bytes),
@@ -125,11 +140,13 @@ impl Shard {
             rotation: 0,
             inflater: Inflater::new(),
             scratch: Vec::new(),
+            ring,
+            calls: Calls::default(),
             read_scratch: vec![0; limits::READ_SCRATCH_BYTES],
             runnable: Vec::new(),
             unread: Vec::new(),
             ready: Vec::new(),
-            pollset: Pollset::new()?,
+            pollset: Pollset::new().map_err(GatewayError::Thread)?,
             tail: setup.tail,
             unsent: VecDeque::new(),
             parked: HashMap::default(),

@@ -7,10 +7,12 @@ mod delivery;
 mod drained;
 mod ends;
 mod fan_out;
+pub(super) mod flush_paths;
 mod pressure;
 mod resume_stress;
 mod slow;
 mod stress;
+mod together;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -108,6 +110,7 @@ impl Rig {
             conflate_after: Duration::from_secs(1),
             slow_after: Duration::from_secs(10),
             drain,
+            flush: flush_paths::FLUSH.get(),
             deflate_level: 2,
             deflate_window_bits: 12,
         };

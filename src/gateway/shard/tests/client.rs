@@ -137,6 +137,11 @@ impl Client {
         self.stream.shutdown(std::net::Shutdown::Both).unwrap();
     }
 
+    /// Drops the connection so that the other end finds it dead and not ended.
+    pub(super) fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+
     /// The close frame that must come, whatever comes before it, and then the end.
     pub(super) fn closed(&mut self) -> (u16, String) {
         loop {
