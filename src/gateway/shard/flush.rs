@@ -29,7 +29,7 @@ struct Due {
 }
 
 /// What a socket is owed by the running plan, as one run of bytes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Owed {
     pub(crate) slot: usize,
     /// Its first entry in the plan.
@@ -79,6 +79,11 @@ impl Plan {
         }
         *tail = at;
         first
+    }
+
+    /// Whether two sockets are due the same groups.
+    fn is_same(&self, one: u32, other: u32) -> bool {
+        chain(self, one).eq(chain(self, other))
     }
 }
 
@@ -195,29 +200,37 @@ impl Shard {
         let end = (start + limits::FLUSH_CHUNK).min(self.plan.touched.len());
         self.plan.next = end;
         let together = end - start >= limits::RING_SENDS_MIN && self.ring.is_some();
+        // Nothing but this writes into the scratch before the chunk's end.
+        let mut last = None;
         for at in start..end {
             let slot = self.plan.touched[at] as usize;
+            let Some(owed) = self.take_owed(slot, &mut last) else { continue };
             match together {
-                true => self.flush_with_others(slot),
-                false => self.flush_session(slot),
+                true => self.calls.add(owed),
+                false => self.send_one(&owed),
             }
         }
-        self.send_owed();
+        self.send_together();
         end < self.plan.touched.len()
     }
 
     /// Writes what the running plan owes one socket. Harmless when it owes nothing.
     pub(super) fn flush_session(&mut self, slot: usize) {
-        self.scratch.clear();
-        let Some(owed) = self.take_owed(slot) else { return };
-        let Some(hot) = self.hot.get_mut(slot) else { return };
-        let outcome = hot.write(owed.bytes(&self.plan, &self.scratch));
-        self.settle_owed(&owed, outcome);
+        if let Some(owed) = self.take_owed(slot, &mut None) {
+            self.send_one(&owed);
+        }
     }
 
-    /// Takes what the plan owes one socket, to be written now: as one run of bytes, appended to the
-    /// scratch where several groups make it up. None when it owes nothing, or has queued it.
-    pub(super) fn take_owed(&mut self, slot: usize) -> Option<Owed> {
+    fn send_one(&mut self, owed: &Owed) {
+        let Some(hot) = self.hot.get_mut(owed.slot) else { return };
+        let outcome = hot.write(owed.bytes(&self.plan, &self.scratch));
+        self.settle_owed(owed, outcome);
+    }
+
+    /// Takes what the plan owes one socket, to be written soon: as one run of bytes, in the scratch
+    /// where several groups make it up. None when it owes nothing, or has queued it. `last` is what
+    /// was copied last, while it is still there: sockets side by side mostly are due the same.
+    fn take_owed(&mut self, slot: usize, last: &mut Option<Owed>) -> Option<Owed> {
         let hot = self.hot.get_mut(slot)?;
         let head = std::mem::replace(&mut hot.due_head, NONE);
         hot.due_tail = NONE;
@@ -234,19 +247,33 @@ impl Shard {
             return None;
         }
         if self.plan.dues[head as usize].next == NONE {
-            self.metrics.written(first.frames_made(kind).len());
             self.metrics.delivered(first.events.len());
         } else {
-            let (start, mut events) = (self.scratch.len(), 0);
-            for group in dues(&self.plan, head) {
-                self.scratch.extend_from_slice(group.frames_made(kind));
-                events += group.events.len();
+            self.metrics.delivered(dues(&self.plan, head).map(|group| group.events.len()).sum());
+            let same = |last: &&Owed| last.kind == kind && self.plan.is_same(last.head, head);
+            owed.copy = last.as_ref().filter(same).and_then(|last| last.copy.clone());
+            if owed.copy.is_none() {
+                owed.copy = Some(self.copy(head, kind));
+                *last = Some(owed.clone());
             }
-            self.metrics.written(self.scratch.len() - start);
-            self.metrics.delivered(events);
-            owed.copy = Some(start..self.scratch.len());
         }
+        self.metrics.written(owed.bytes(&self.plan, &self.scratch).len());
         Some(owed)
+    }
+
+    /// Copies the groups of one socket, in order, to where no send under way is reading.
+    fn copy(&mut self, head: u32, kind: FrameKind) -> Range<usize> {
+        if self.scratch.len() >= limits::RING_COPY_BYTES {
+            self.send_together();
+        }
+        if self.calls.is_empty() {
+            self.scratch.clear();
+        }
+        let start = self.scratch.len();
+        for group in dues(&self.plan, head) {
+            self.scratch.extend_from_slice(group.frames_made(kind));
+        }
+        start..self.scratch.len()
     }
 
     /// What becomes of a socket after a write of what it was owed.
@@ -278,7 +305,11 @@ impl Shard {
 
 /// The groups one socket is due, in order.
 fn dues(plan: &Plan, head: u32) -> impl Iterator<Item = &Arc<Group>> {
+    chain(plan, head).map(|group| &plan.groups[group as usize])
+}
+
+/// Their places in the plan.
+fn chain(plan: &Plan, head: u32) -> impl Iterator<Item = u32> {
     let entry = |at: u32| (at != NONE).then(|| plan.dues[at as usize]);
-    std::iter::successors(entry(head), move |due| entry(due.next))
-        .map(|due| &plan.groups[due.group as usize])
+    std::iter::successors(entry(head), move |due| entry(due.next)).map(|due| due.group)
 }

@@ -5,7 +5,7 @@
 //! matter, and what a result means is the socket's, as it is for `send(2)`.
 //!
 //! Every send is made while it is submitted or fails at once (`MSG_DONTWAIT`), so the kernel parks
-//! nothing. It needs Linux 6.1: what older kernels lack of the flags below they refuse, and so does
+//! nothing. It needs Linux 6.0: what older kernels lack of the flags below they refuse, and so does
 //! [`Ring::new`].
 //!
 //! Why `unsafe`: the kernel reads the bytes of a send behind the compiler's back, so the crate cannot
@@ -49,9 +49,9 @@ impl Ring {
     pub(crate) fn new(most: usize) -> io::Result<Self> {
         let size = u32::try_from(most).map_err(io::Error::other)?;
         let ring = IoUring::builder()
-            // One thread submits, and what completes later completes in its calls.
+            // One thread submits, and nothing interrupts it.
             .setup_single_issuer()
-            .setup_defer_taskrun()
+            .setup_coop_taskrun()
             // A send that cannot be begun does not hold up those behind it.
             .setup_submit_all()
             .build(size)?;

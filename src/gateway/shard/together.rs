@@ -17,11 +17,22 @@ pub(super) use super::ring::Ring;
 use crate::config::Flush;
 use crate::limits;
 
-/// Buffers of a call, kept between calls.
+/// The sends of the next call. Buffers are kept between calls.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     owed: Vec<Owed>,
     results: Vec<io::Result<usize>>,
+}
+
+impl Calls {
+    /// A socket's send leaves with the next call; one for each socket and chunk.
+    pub(super) fn add(&mut self, owed: Owed) {
+        self.owed.push(owed);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.owed.is_empty()
+    }
 }
 
 /// The ring a shard writes through, if it is to have one and may.
@@ -42,21 +53,9 @@ pub(super) fn ring(flush: Flush, shard: usize) -> io::Result<Option<Ring>> {
 }
 
 impl Shard {
-    /// Takes what the plan owes one socket into the next call, which is made when it is full.
-    pub(super) fn flush_with_others(&mut self, slot: usize) {
-        if self.calls.owed.is_empty() {
-            self.scratch.clear();
-        }
-        let owed = self.take_owed(slot);
-        self.calls.owed.extend(owed);
-        if self.scratch.len() >= limits::RING_COPY_BYTES {
-            self.send_owed();
-        }
-    }
-
-    /// Makes the call for whatever was taken into it.
-    pub(super) fn send_owed(&mut self) {
-        if self.calls.owed.is_empty() {
+    /// Makes the call for whatever was added to it.
+    pub(super) fn send_together(&mut self) {
+        if self.calls.is_empty() {
             return;
         }
         let mut calls = std::mem::take(&mut self.calls);
