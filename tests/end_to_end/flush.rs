@@ -41,7 +41,8 @@ async fn where_io_uring_is_forbidden_sockets_are_written_by_send() {
     let Some(program) = forbidden() else { return };
     let log = tempfile::NamedTempFile::new().expect("a log");
     let file = log.reopen().expect("the log again");
-    let args = [&SMALL[..], &["--set", "gateway.shards=1"]].concat();
+    let set = ["--set", "gateway.shards=1", "--set", "log.level=info"];
+    let args = [&SMALL[..], &set].concat();
     let server = Server::of(program, &args, Stdio::from(file));
     let (figure, listed) = paths(&server).await;
     assert!(figure.contains(r#"path="send"} 1"#), "{figure}");
