@@ -38,6 +38,9 @@ pub(crate) struct Ring {
     entries: Vec<squeue::Entry>,
     /// Most sends of a call.
     most: usize,
+    /// The call that fails half-way, counted from here, by order of a test.
+    #[cfg(test)]
+    pub(super) calls_left: Option<usize>,
 }
 
 impl Ring {
@@ -55,7 +58,13 @@ impl Ring {
             // A send that cannot be begun does not hold up those behind it.
             .setup_submit_all()
             .build(size)?;
-        let mut ring = Self { ring: Some(ring), entries: Vec::with_capacity(most), most };
+        let mut ring = Self {
+            ring: Some(ring),
+            entries: Vec::with_capacity(most),
+            most,
+            #[cfg(test)]
+            calls_left: None,
+        };
         ring.probe()?;
         Ok(ring)
     }
@@ -98,13 +107,24 @@ impl Ring {
         if self.entries.is_empty() {
             return Ok(());
         }
+        #[cfg(test)]
+        if let Some(left) = &mut self.calls_left {
+            if *left == 0 {
+                return self.fail_half_way(results);
+            }
+            *left -= 1;
+        }
+        self.submit(results)
+    }
+
+    fn submit(&mut self, results: &mut [io::Result<usize>]) -> io::Result<()> {
         let fits = self.entries.len() <= self.most;
         let Some(ring) = self.ring.as_mut().filter(|_| fits) else {
             return Err(io::Error::other("the ring has failed, or is too small"));
         };
-        // SAFETY: the bytes and the sockets are borrowed for `'a`, which is longer than this call, and
-        // `finish` returns only when the kernel has no send left that it was given here: see there.
-        // The queue was empty, because every call empties it, so that either all fit or none is put in.
+        // SAFETY: `send` holds the bytes and the sockets of its entries until it returns, and `finish`
+        // returns only when the kernel has no send left that it was given here: see there. The queue
+        // was empty, because every call empties it, so that either all fit or none is put in.
         if unsafe { ring.submission().push_multiple(&self.entries) }.is_err() {
             self.ring = None;
             return Err(io::Error::other("the ring is smaller than it was asked to be"));
@@ -153,6 +173,20 @@ impl Ring {
                 return Err(error);
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl Ring {
+    /// As if the kernel took half of the sends and then refused to be called.
+    fn fail_half_way(&mut self, results: &mut [io::Result<usize>]) -> io::Result<()> {
+        let half = self.entries.len() / 2;
+        self.entries.truncate(half);
+        if half > 0 {
+            self.submit(&mut results[..half])?;
+        }
+        self.ring = None;
+        Err(io::Error::other("by order of a test"))
     }
 }
 

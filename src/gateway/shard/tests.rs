@@ -127,10 +127,12 @@ impl Rig {
         };
         let shutdown = Shutdown::new();
         let (end, guard) = (shutdown.clone(), shutdown.guard("shard"));
+        let failing_call = flush_paths::FAILING_CALL.get();
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async move {
-                let shard = Shard::new(setup).unwrap();
+                let mut shard = Shard::new(setup).unwrap();
+                flush_paths::break_ring(&mut shard, failing_call);
                 shard.run(mail, arriving, asking, end, guard).await;
             });
         };

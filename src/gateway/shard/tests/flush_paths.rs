@@ -3,11 +3,14 @@
 use std::cell::Cell;
 
 use crate::config::Flush;
+use crate::shard::Shard;
 use crate::shard::together::Ring;
 
 thread_local! {
     /// How the shards write that tests on this thread make.
     pub(super) static FLUSH: Cell<Flush> = const { Cell::new(Flush::Send) };
+    /// The call of their rings that fails, if any is to.
+    pub(super) static FAILING_CALL: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// Runs the named tests of a file again, by io_uring.
@@ -30,12 +33,21 @@ pub(super) fn by_io_uring(test: fn()) {
     impl Drop for Back {
         fn drop(&mut self) {
             FLUSH.set(Flush::Send);
+            FAILING_CALL.set(None);
         }
     }
     if is_there() {
         FLUSH.set(Flush::IoUring);
         let _back = Back;
         test();
+    }
+}
+
+/// Breaks the ring of a shard that is to have one that fails.
+pub(super) fn break_ring(shard: &mut Shard, failing_call: Option<usize>) {
+    #[cfg(target_os = "linux")]
+    if let Some(ring) = &mut shard.ring {
+        ring.calls_left = failing_call;
     }
 }
 

@@ -1,10 +1,10 @@
 //! Chunks in which every socket fares differently: what one of them does not take, or that it is
-//! dead, is its own matter.
+//! dead, is its own matter; and a ring that fails is nobody's.
 
 use fantail_wire::client::{Reply, ServerMessage};
 
 use super::client::Client;
-use super::flush_paths::also_by_io_uring;
+use super::flush_paths::{FAILING_CALL, also_by_io_uring, by_io_uring};
 use super::{JSON, Rig};
 use crate::testing::{bbo, identity, trade};
 
@@ -77,6 +77,27 @@ fn several_groups_leave_whole_and_in_order_to_every_socket() {
         }
         assert_eq!(last, [150, 50]);
     }
+}
+
+#[test]
+fn a_ring_that_fails_half_way_loses_and_doubles_nothing() {
+    by_io_uring(|| {
+        FAILING_CALL.set(Some(5));
+        let mut rig = Rig::new();
+        let ch = rig.open(TRADE);
+        let mut clients: Vec<_> = (0..10).map(|_| rig.client(JSON)).collect();
+        for client in &mut clients {
+            client.subscribe(&[TRADE]);
+            rig.answer_next();
+            assert!(matches!(client.reply(), Reply::Subscribed { .. }));
+        }
+        assert_eq!(rig.sessions().flush_path, "io_uring");
+        for seq in 1..=20 {
+            rig.publish(vec![(ch, vec![trade(1, seq)])]);
+            clients.iter_mut().for_each(|client| read_to(client, seq, seq));
+        }
+        assert_eq!(rig.sessions().flush_path, "send");
+    });
 }
 
 /// Reads events of one channel from one seq to another, each exactly once.
