@@ -303,6 +303,7 @@ mod tests {
             "x churn --target ws://127.0.0.1:1 --pid 3 --cycles 100",
             "x knock --target ws://127.0.0.1:1 --every-ms 20",
             "x compare p.toml --fantail f --pairs 3 --goal 1.05 --contest io-uring --log f",
+            "x compare p.toml --contest flush",
         ] {
             assert!(read(words).is_ok(), "{words}: {:?}", read(words).err());
         }

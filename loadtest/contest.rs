@@ -16,6 +16,8 @@ pub enum Contest {
     Floor,
     /// The loop through io_uring against the loop of send(2).
     IoUring,
+    /// Fantail's flush through io_uring against its flush by send(2).
+    Flush,
     /// Two shards on two cores against one shard on one, by the shard threads' own CPU.
     Shards,
     /// A plan's compression against the same plan without.
@@ -29,8 +31,8 @@ pub enum Contest {
 pub(crate) enum Serves {
     /// The yardstick.
     Floor { io_uring: bool },
-    /// A Fantail with so many shards.
-    Fantail { shards: usize },
+    /// A Fantail with so many shards, and what else is set of it.
+    Fantail { shards: usize, set: &'static [&'static str] },
 }
 
 /// One side.
@@ -52,14 +54,19 @@ impl Contest {
     /// The base, and what is held against it.
     pub(crate) fn sides(self) -> [Side; 2] {
         let side = |name, serves, swarm| Side { name, serves, swarm };
-        let fantail = Serves::Fantail { shards: 1 };
+        let fantail = Serves::Fantail { shards: 1, set: &[] };
+        let flush = |path: &'static [&'static str]| Serves::Fantail { shards: 1, set: path };
         let send = side("floor", Serves::Floor { io_uring: false }, &[]);
         match self {
             Self::Floor => [send, side("fantail", fantail, &[])],
             Self::IoUring => [send, side("io_uring", Serves::Floor { io_uring: true }, &[])],
+            Self::Flush => [
+                side("send", flush(&["gateway.flush=send"]), &[]),
+                side("io_uring", flush(&["gateway.flush=io_uring"]), &[]),
+            ],
             Self::Shards => [
                 side("one shard", fantail, &[]),
-                side("two shards", Serves::Fantail { shards: 2 }, &[]),
+                side("two shards", Serves::Fantail { shards: 2, set: &[] }, &[]),
             ],
             Self::Deflate => {
                 [side("plain", fantail, &["--plain"] as &[_]), side("deflate", fantail, &[])]
@@ -76,6 +83,7 @@ impl Contest {
         match self {
             Self::Floor => FLOOR,
             Self::IoUring => IO_URING,
+            Self::Flush => FLUSH,
             Self::Shards => SHARDS,
             Self::Deflate => DEFLATE,
             Self::Slow => SLOW,
@@ -242,6 +250,18 @@ const IO_URING: &[Measure] = &[
     CORE_BASE,
     CORE_OTHER,
     P99_ADDED,
+];
+const FLUSH: &[Measure] = &[
+    CORE,
+    Measure {
+        name: "CPU of tail and shards, ratio",
+        of: |base, other| ratio(base.cost.fan_out_micros, other.cost.fan_out_micros),
+    },
+    CORE_BASE,
+    CORE_OTHER,
+    P99_ADDED,
+    P99_OTHER,
+    PER_WRITE,
 ];
 const SHARDS: &[Measure] = &[
     Measure {

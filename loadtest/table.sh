@@ -93,6 +93,7 @@ row() {
     burst-4 | burst-16) compare "$1" --goal 1.10 ;;
     1000x3000) compare fan-out-1000x3000 --read-every-ms 5 ;;
     io-uring) compare fan-out-1000x100 --contest io-uring --goal 0.98 ;;
+    flush) compare fan-out-1000x100 --contest flush --goal 0.98 ;;
     shards) compare fan-out-1000x50 --contest shards --goal 1.05 ;;
     deflate) compare deflate --contest deflate --goal 1.10 ;;
     slow) compare slow-tenth --contest slow --goal 1.10 ;;
@@ -147,7 +148,7 @@ row() {
 
 rows=("$@")
 if ((${#rows[@]} == 0)); then
-  rows=(1000x100 1000x400 10000x20 burst-4 burst-16 1000x3000 io-uring shards deflate slow capacity
+  rows=(1000x100 1000x400 10000x20 burst-4 burst-16 1000x3000 io-uring flush shards deflate slow capacity
     knock overload-bbo overload-trade round-trip kafka kafka-3 idle-19k idle-45k churn)
 fi
 for name in "${rows[@]}"; do

@@ -35,7 +35,11 @@ impl Turn<'_> {
         let Self { plan, seconds, pins, .. } = *self;
         let server = match side.serves {
             Serves::Floor { io_uring } => Server::floor(plan, io_uring, seconds, pins)?,
-            Serves::Fantail { shards } => Server::fantail(self.fantail, self.words, shards, pins)?,
+            Serves::Fantail { shards, set } => {
+                let mut words = self.words.to_vec();
+                words.extend(set.iter().flat_map(|set| ["--set".to_owned(), (*set).to_owned()]));
+                Server::fantail(self.fantail, &words, shards, pins)?
+            }
         };
         let program = std::env::current_exe().context("this program")?;
         let mut swarm = Command::new("taskset");

@@ -2,7 +2,7 @@
 //!
 //! One [`Ring`] owns registered sockets and the bytes that go to all of them; `send` gives the
 //! kernel a chunk of sends in one call and waits for all of their results. It decides nothing about
-//! schedules, and nothing in the server uses it: it exists to measure what io_uring would gain.
+//! schedules, and the server has a ring of its own: this one measures what io_uring alone gains.
 //!
 //! Why `unsafe`: the kernel reads a submission's buffer after the call that queued it, so the crate
 //! cannot know how long the buffer must live. Here the ring owns the buffer, changes it only while
@@ -31,7 +31,7 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// Registers the sockets, and the ring itself, so that the kernel looks up neither per send.
+    /// Registers the sockets, so that the kernel looks none up per send.
     ///
     /// # Errors
     /// A kernel without io_uring, or one that forbids it.
@@ -43,7 +43,6 @@ impl Ring {
             .context("io_uring is missing or forbidden here")?;
         let files: Vec<RawFd> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
         ring.submitter().register_files(&files).context("registering the sockets")?;
-        ring.submitter().register_ring_fd().context("registering the ring")?;
         let count = u32::try_from(files.len()).context("too many sockets")?;
         Ok(Self { ring, count, chunk, bytes: Vec::new() })
     }

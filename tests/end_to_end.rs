@@ -14,6 +14,7 @@ mod end_to_end {
     mod crowd;
     mod deploy;
     mod drain;
+    mod flush;
     mod interest;
     mod native;
     mod nodes;

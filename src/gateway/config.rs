@@ -1,6 +1,7 @@
 //! The gateway's configuration: what is written, and what it means.
 
 mod bounds;
+mod flush;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::auth::{AuthConfig, AuthSection};
 use crate::limits;
 use crate::proxies::Proxies;
 use crate::variant::INTERVALS_MAX;
+pub use flush::Flush;
 
 /// `[listen]`: the public listener.
 #[derive(Debug, Clone, Deserialize)]
@@ -84,6 +86,8 @@ pub struct GatewaySection {
     pub slow_after: HumanDuration,
     /// Time over which sessions are sent elsewhere when the node ends.
     pub drain: HumanDuration,
+    /// How sockets are written.
+    pub flush: Flush,
     /// Conflation intervals of `@interval` channels; the same on every node.
     pub intervals: Vec<String>,
     /// Whether permessage-deflate is offered.
@@ -148,6 +152,7 @@ impl Default for GatewaySection {
             conflate_after: HumanDuration::from_secs(1),
             slow_after: HumanDuration::from_secs(10),
             drain: HumanDuration::from_secs(10),
+            flush: Flush::Auto,
             intervals: ["50ms", "100ms", "250ms", "500ms", "1s", "5s"].map(Into::into).into(),
             deflate: true,
             deflate_level: 6,
@@ -179,6 +184,8 @@ pub struct SessionConfig {
     pub slow_after: Duration,
     /// How long a drain takes at most.
     pub drain: Duration,
+    /// How sockets are written.
+    pub flush: Flush,
     /// zlib level of shared compressed frames.
     pub deflate_level: u8,
     /// Window of shared compressed frames, as a power of two.
@@ -269,6 +276,7 @@ impl GatewayConfig {
                 conflate_after: gateway.conflate_after.get(),
                 slow_after: gateway.slow_after.get(),
                 drain: gateway.drain.get(),
+                flush: gateway.flush,
                 deflate_level: gateway.deflate_level,
                 deflate_window_bits: gateway.deflate_window_bits,
             },

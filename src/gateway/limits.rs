@@ -106,6 +106,12 @@ pub(crate) const FLUSH_CHUNK_BYTES: usize = 1_024 * 1_024;
 /// Turns the runtime's tasks get between two chunks. A newcomer's socket is accepted in one, its request
 /// is read in the next, its answer taken up in the third; a turn with nothing to do is a microsecond.
 pub(crate) const TURNS_PER_CHUNK: usize = 3;
+/// Sockets of a chunk that are worth a call through io_uring; fewer are written by `send(2)`. A bare
+/// loop of either is as fast up to eight, and faster through io_uring from sixteen on.
+pub(crate) const RING_SENDS_MIN: usize = if cfg!(test) { 1 } else { 8 };
+/// Bytes copied for the sockets of a chunk that are due several groups before they are sent through
+/// io_uring: they should still be in the core's cache then.
+pub(crate) const RING_COPY_BYTES: usize = if cfg!(test) { 1_024 } else { 256 * 1_024 };
 /// Starts of subscriptions served in such a turn, so that a storm of them does not hold up the flush.
 pub(crate) const SEEDS_PER_CHUNK: usize = 64;
 /// Bytes a session that is behind may be sent in one turn.

@@ -73,6 +73,8 @@ pub(crate) struct ShardMetrics {
     replay_bytes: Counter,
     lag_micros: Counter,
     behind_bytes_max: Counter,
+    /// 1 while it writes through io_uring.
+    by_ring: Counter,
     lag_tail_to_socket: Spread,
     flush_events: Spread,
     closes: std::sync::Mutex<Vec<(u16, &'static str, u64)>>,
@@ -105,6 +107,7 @@ impl Default for ShardMetrics {
             replay_bytes: Counter::default(),
             lag_micros: Counter::default(),
             behind_bytes_max: Counter::default(),
+            by_ring: Counter::default(),
             lag_tail_to_socket: Spread::new(LAG_UNIT_MICROS, MICROS_PER_SECOND),
             flush_events: Spread::new(1, 1),
             closes: Default::default(),
@@ -129,6 +132,16 @@ impl ShardMetrics {
     pub(crate) fn set_strain(&self, replay_bytes: u64, lag: std::time::Duration) {
         self.replay_bytes.set(replay_bytes);
         self.lag_micros.set(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// How it writes from now on.
+    pub(crate) fn set_flush_path(&self, by_ring: bool) {
+        self.by_ring.set(u64::from(by_ring));
+    }
+
+    /// The name of the way it writes.
+    pub(crate) fn flush_path(&self) -> &'static str {
+        if self.by_ring.get() == 1 { "io_uring" } else { "send" }
     }
 
     /// A group has been offered to all its sockets, so long after the tail published it.

@@ -65,6 +65,8 @@ pub(crate) struct Bounds {
 pub(crate) struct ShardSessions {
     pub(crate) shard: usize,
     pub(crate) total: usize,
+    /// How it writes to its sockets: `send` or `io_uring`.
+    pub(crate) flush_path: &'static str,
     /// Estimated bytes kept for sessions that are behind.
     pub(crate) backlog_bytes: usize,
     pub(crate) bounds: Bounds,

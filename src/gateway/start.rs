@@ -75,6 +75,9 @@ pub enum GatewayError {
     /// A thread or its runtime cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+    /// The configured way of writing is not to be had.
+    #[error("gateway.flush = \"io_uring\", but it is missing or forbidden here: {0}")]
+    Flush(io::Error),
     /// The bus cannot be read.
     #[error("cannot read the bus: {0}")]
     Bus(#[from] ConsumeError),
@@ -331,10 +334,11 @@ async fn start_shard(
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {
             Ok(runtime) => runtime,
-            Err(error) => return drop(started.send(Err(error))),
+            Err(error) => return drop(started.send(Err(GatewayError::Thread(error)))),
         };
         runtime.block_on(async move {
             let made = tokio::net::TcpListener::from_std(listener)
+                .map_err(GatewayError::Thread)
                 .and_then(|listener| Ok((listener, Shard::new(setup)?)));
             let (listener, shard) = match made {
                 Ok(made) => made,
@@ -347,8 +351,8 @@ async fn start_shard(
         });
     };
     thread::Builder::new().name(name).spawn(run).map_err(GatewayError::Thread)?;
-    let outcome = start.await.unwrap_or_else(|_| Err(io::Error::other("the shard ended at once")));
-    outcome.map_err(GatewayError::Thread)
+    let ended = |_| Err(GatewayError::Thread(io::Error::other("the shard ended at once")));
+    start.await.unwrap_or_else(ended)
 }
 
 #[cfg(test)]

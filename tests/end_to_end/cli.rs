@@ -44,7 +44,12 @@ impl Server {
 
     /// The same, with its log in a place of the test's.
     pub(super) fn logging_to(args: &[&str], log: Stdio) -> Self {
-        let mut child = Command::new(fantail())
+        Self::of(Command::new(fantail()), args, log)
+    }
+
+    /// The same, started by a command that ends in the program's name.
+    pub(super) fn of(mut program: Command, args: &[&str], log: Stdio) -> Self {
+        let mut child = program
             .args(args)
             .args(["--listen", "127.0.0.1:0", "--json"])
             .current_dir(std::env::temp_dir())

@@ -53,8 +53,8 @@ const SHARD_GAUGES: [ShardFigure; 8] = [
 const SHARD_COUNTERS: [ShardFigure; 15] = [
     ("gateway_sessions_opened", "Sessions opened", |s| &s.opened),
     ("gateway_deliveries", "Events handed to sockets", |s| &s.deliveries),
-    ("gateway_writes", "send(2) calls", |s| &s.writes),
-    ("gateway_write_bytes", "Bytes offered to send(2)", |s| &s.write_bytes),
+    ("gateway_writes", "Sends to sockets", |s| &s.writes),
+    ("gateway_write_bytes", "Bytes offered to sockets", |s| &s.write_bytes),
     ("gateway_writes_blocked", "Flushes a socket did not take whole", |s| &s.blocked),
     ("gateway_batches", "Batches from the tail", |s| &s.batches),
     ("gateway_batch_events", "Events in flushed batches that had members", |s| &s.batch_events),
@@ -197,10 +197,14 @@ impl Collected {
         let ratio = ConstGauge::new(deliveries as f64 / frames.max(1) as f64);
         let help = "Events handed to sockets for each frame made";
         single(encoder, "gateway_sharing_ratio", help, &ratio)?;
-        let (name, help) = ("gateway_flush_path", "How sockets are written: one send(2) each");
+        let (name, help) = ("gateway_flush_path", "How sockets are written, 1 for each shard");
         let one = ConstGauge::new(1_i64);
         let mut family = encoder.encode_descriptor(name, help, None, one.metric_type())?;
-        one.encode(family.encode_family(&[("path", "send")])?)
+        for (number, shard) in self.shards.iter().enumerate() {
+            let labels = [("shard", number.to_string()), ("path", shard.flush_path().to_owned())];
+            one.encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 
     /// The bounds of a slow session, beside the gauges that approach them.

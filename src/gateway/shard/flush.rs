@@ -3,9 +3,11 @@
 //! A plan is made first (which socket is due which groups, in order), then sockets are written in
 //! chunks with a rotating start. A healthy session of one channel is sent the group's shared
 //! buffer itself; one that is due several gets a scratch copy, in order, in one `send`. Only a
-//! socket that does not take everything stores something.
+//! socket that does not take everything stores something. Where io_uring is in use, `together` makes
+//! the sends of a chunk in one call.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use fantail_model::{Kind, Micros};
@@ -24,6 +26,30 @@ use crate::merge::merge;
 struct Due {
     group: u32,
     next: u32,
+}
+
+/// What a socket is owed by the running plan, as one run of bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Owed {
+    pub(crate) slot: usize,
+    /// Its first entry in the plan.
+    head: u32,
+    kind: FrameKind,
+    /// Its place in the scratch; none if a group's shared frames are all of it.
+    copy: Option<Range<usize>>,
+}
+
+impl Owed {
+    /// The bytes, shared or in the scratch they were copied to.
+    pub(crate) fn bytes<'a>(&self, plan: &'a Plan, scratch: &'a [u8]) -> &'a [u8] {
+        match &self.copy {
+            Some(copy) => scratch.get(copy.clone()).unwrap_or_default(),
+            None => {
+                let group = plan.dues[self.head as usize].group;
+                plan.groups[group as usize].frames_made(self.kind)
+            }
+        }
+    }
 }
 
 /// The running flush. Buffers are kept between flushes.
@@ -53,6 +79,11 @@ impl Plan {
         }
         *tail = at;
         first
+    }
+
+    /// Whether two sockets are due the same groups.
+    fn is_same(&self, one: u32, other: u32) -> bool {
+        chain(self, one).eq(chain(self, other))
     }
 }
 
@@ -164,55 +195,94 @@ impl Shard {
 
     /// Writes to the next chunk of sockets; false when all are done.
     fn flush_chunk(&mut self) -> bool {
-        let mut bytes = 0;
-        for _ in 0..limits::FLUSH_CHUNK {
-            let Some(&slot) = self.plan.touched.get(self.plan.next) else { return false };
+        let (total, mut bytes) = (self.plan.touched.len(), 0);
+        let end = (self.plan.next + limits::FLUSH_CHUNK).min(total);
+        let together = end - self.plan.next >= limits::RING_SENDS_MIN && self.ring.is_some();
+        // Nothing but this writes into the scratch before the chunk's end.
+        let mut last = None;
+        while self.plan.next < end && bytes < limits::FLUSH_CHUNK_BYTES {
+            let slot = self.plan.touched[self.plan.next] as usize;
             self.plan.next += 1;
-            bytes += self.flush_session(slot as usize);
-            if bytes >= limits::FLUSH_CHUNK_BYTES {
-                break;
+            let Some(owed) = self.take_owed(slot, &mut last) else { continue };
+            bytes += owed.bytes(&self.plan, &self.scratch).len();
+            match together {
+                true => self.calls.add(owed),
+                false => self.send_one(&owed),
             }
         }
-        self.plan.next < self.plan.touched.len()
+        self.send_together();
+        self.plan.next < total
     }
 
-    /// Writes what the running plan owes one socket; returns the bytes. Harmless when it owes nothing.
-    pub(super) fn flush_session(&mut self, slot: usize) -> usize {
-        let Some(hot) = self.hot.get_mut(slot) else { return 0 };
+    /// Writes what the running plan owes one socket. Harmless when it owes nothing.
+    pub(super) fn flush_session(&mut self, slot: usize) {
+        if let Some(owed) = self.take_owed(slot, &mut None) {
+            self.send_one(&owed);
+        }
+    }
+
+    fn send_one(&mut self, owed: &Owed) {
+        let Some(hot) = self.hot.get_mut(owed.slot) else { return };
+        let outcome = hot.write(owed.bytes(&self.plan, &self.scratch));
+        self.settle_owed(owed, outcome);
+    }
+
+    /// Takes what the plan owes one socket, to be written soon: as one run of bytes, in the scratch
+    /// where several groups make it up. None when it owes nothing, or has queued it. `last` is what
+    /// was copied last, while it is still there: sockets side by side mostly are due the same.
+    fn take_owed(&mut self, slot: usize, last: &mut Option<Owed>) -> Option<Owed> {
+        let hot = self.hot.get_mut(slot)?;
         let head = std::mem::replace(&mut hot.due_head, NONE);
         hot.due_tail = NONE;
         if head == NONE {
-            return 0;
+            return None;
         }
-        let (plan, kind) = (&self.plan, FrameKind::at(usize::from(hot.kind)));
-        let first = &plan.groups[plan.dues[head as usize].group as usize];
-        let (mut events, mut offered) = (first.events.len(), 0);
-        let outcome = if !hot.level {
+        let (level, kind) = (hot.level, FrameKind::at(usize::from(hot.kind)));
+        let first = &self.plan.groups[self.plan.dues[head as usize].group as usize];
+        let mut owed = Owed { slot, head, kind, copy: None };
+        if !level {
             // A reply got stuck in front of it while the flush was under way.
-            Written::Part(0)
-        } else if plan.dues[head as usize].next == NONE {
-            let bytes = first.frames_made(kind);
-            offered = bytes.len();
-            self.metrics.written(offered);
-            hot.write(bytes)
+            self.metrics.delivered(dues(&self.plan, head).map(|group| group.events.len()).sum());
+            self.settle_owed(&owed, Written::Part(0));
+            return None;
+        }
+        if self.plan.dues[head as usize].next == NONE {
+            self.metrics.delivered(first.events.len());
         } else {
-            self.scratch.clear();
-            events = 0;
-            for group in dues(plan, head) {
-                self.scratch.extend_from_slice(group.frames_made(kind));
-                events += group.events.len();
+            self.metrics.delivered(dues(&self.plan, head).map(|group| group.events.len()).sum());
+            let same = |last: &&Owed| last.kind == kind && self.plan.is_same(last.head, head);
+            owed.copy = last.as_ref().filter(same).and_then(|last| last.copy.clone());
+            if owed.copy.is_none() {
+                owed.copy = Some(self.copy(head, kind));
+                *last = Some(owed.clone());
             }
-            offered = self.scratch.len();
-            self.metrics.written(offered);
-            hot.write(&self.scratch)
-        };
-        self.metrics.delivered(events);
+        }
+        self.metrics.written(owed.bytes(&self.plan, &self.scratch).len());
+        Some(owed)
+    }
+
+    /// Copies the groups of one socket, in order, to where no send under way is reading.
+    fn copy(&mut self, head: u32, kind: FrameKind) -> Range<usize> {
+        if self.scratch.len() >= limits::RING_COPY_BYTES {
+            self.send_together();
+        }
+        if self.calls.is_empty() {
+            self.scratch.clear();
+        }
+        let start = self.scratch.len();
+        for group in dues(&self.plan, head) {
+            self.scratch.extend_from_slice(group.frames_made(kind));
+        }
+        start..self.scratch.len()
+    }
+
+    /// What becomes of a socket after a write of what it was owed.
+    pub(super) fn settle_owed(&mut self, owed: &Owed, outcome: Written) {
         match outcome {
             Written::All => {}
-            Written::Part(sent) => self.keep_dues(slot, head, sent),
-            Written::Gone(how) => self.drop_session(slot, &End::gone(how)),
+            Written::Part(sent) => self.keep_dues(owed.slot, owed.head, sent),
+            Written::Gone(how) => self.drop_session(owed.slot, &End::gone(how)),
         }
-        offered
     }
 
     /// Queues references to what a socket did not take.
@@ -235,7 +305,11 @@ impl Shard {
 
 /// The groups one socket is due, in order.
 fn dues(plan: &Plan, head: u32) -> impl Iterator<Item = &Arc<Group>> {
+    chain(plan, head).map(|group| &plan.groups[group as usize])
+}
+
+/// Their places in the plan.
+fn chain(plan: &Plan, head: u32) -> impl Iterator<Item = u32> {
     let entry = |at: u32| (at != NONE).then(|| plan.dues[at as usize]);
-    std::iter::successors(entry(head), move |due| entry(due.next))
-        .map(|due| &plan.groups[due.group as usize])
+    std::iter::successors(entry(head), move |due| entry(due.next)).map(|due| due.group)
 }

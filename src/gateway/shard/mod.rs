@@ -13,14 +13,19 @@ mod intake;
 mod log;
 mod mailbox;
 mod merges;
+#[cfg(not(target_os = "linux"))]
+mod no_ring;
 mod outbox;
 mod pollset;
 mod pump;
 mod reads;
 mod report;
+#[cfg(target_os = "linux")]
+mod ring;
 pub(crate) mod socket;
 mod strained;
 mod timers;
+mod together;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -44,6 +49,7 @@ use crate::listener::Arrival;
 use crate::metrics::ShardMetrics;
 use crate::session::directory::Directory;
 use crate::sessions::SessionsAsked;
+use crate::start::GatewayError;
 use crate::strain::Strain;
 use crate::variant::Variants;
 use drain::Drain;
@@ -54,6 +60,7 @@ use log::Log;
 use merges::Merges;
 use pollset::{Pollset, Ready};
 use socket::{Hot, Session};
+use together::{Calls, Ring};
 
 /// What every shard of a node shares or is told at the start.
 #[derive(Clone)]
@@ -91,6 +98,9 @@ pub(crate) struct Shard {
     encoder: Encoder,
     inflater: Inflater,
     scratch: Vec<u8>,
+    /// What chunks are written through; without it, each socket is written by `send(2)`.
+    ring: Option<Ring>,
+    calls: Calls,
     read_scratch: Vec<u8>,
     /// Sessions with more to read or send than one turn allows.
     runnable: VecDeque<usize>,
@@ -119,7 +129,12 @@ pub(crate) struct Shard {
 
 impl Shard {
     /// Must be made inside the shard's runtime.
-    pub(crate) fn new(setup: ShardSetup) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// It cannot have a poll set, or not the way of writing it must have.
+    pub(crate) fn new(setup: ShardSetup) -> Result<Self, GatewayError> {
+        let ring = together::ring(setup.config.flush, setup.number).map_err(GatewayError::Flush)?;
+        setup.metrics.set_flush_path(ring.is_some());
         Ok(Self {
             number: setup.number,
             log: Log::new(setup.config.backlog_bytes),
@@ -140,11 +155,13 @@ impl Shard {
             rotation: 0,
             inflater: Inflater::new(),
             scratch: Vec::new(),
+            ring,
+            calls: Calls::default(),
             read_scratch: vec![0; limits::READ_SCRATCH_BYTES],
             runnable: VecDeque::new(),
             unread: Vec::new(),
             ready: Vec::new(),
-            pollset: Pollset::new()?,
+            pollset: Pollset::new().map_err(GatewayError::Thread)?,
             tail: setup.tail,
             unsent: VecDeque::new(),
             parked: HashMap::default(),

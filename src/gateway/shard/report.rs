@@ -21,8 +21,10 @@ impl Shard {
             kernel_unacked_timeout_ms: u64::try_from(kernel.unacked_timeout.as_millis())
                 .unwrap_or(u64::MAX),
         };
+        let flush_path = self.metrics.flush_path();
+        let answer = ShardSessions { shard, total, flush_path, backlog_bytes, bounds, sessions };
         // Whoever asked may have given up.
-        let _ = answer_to.send(ShardSessions { shard, total, backlog_bytes, bounds, sessions });
+        let _ = answer_to.send(answer);
     }
 
     fn info(&self, slot: usize, session: &Session) -> SessionInfo {

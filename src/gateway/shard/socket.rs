@@ -4,7 +4,7 @@
 //! [`Hot`] (24 bytes, so that ten thousand sockets stay in the cache), everything else in
 //! [`Session`].
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -112,17 +112,26 @@ impl Hot {
 
     /// One `send`. A short write counts as full: the kernel reports when there is room again.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Written {
-        let Some(socket) = &mut self.socket else { return Written::Gone(Gone::Broken) };
         loop {
-            match socket.write(bytes) {
-                Ok(sent) => {
-                    self.bytes_sent += sent as u64;
-                    return if sent == bytes.len() { Written::All } else { Written::Part(sent) };
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Written::Part(0),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Written::Gone(Gone::of(error.kind())),
+            let Some(socket) = &mut self.socket else { return Written::Gone(Gone::Broken) };
+            let result = socket.write(bytes);
+            if let Some(written) = self.written(&result, bytes.len()) {
+                return written;
             }
+        }
+    }
+
+    /// What the result of a send of so many bytes means, whichever way it was made; none if it is to
+    /// be made again.
+    pub(crate) fn written(&mut self, result: &io::Result<usize>, length: usize) -> Option<Written> {
+        match result {
+            Ok(sent) => {
+                self.bytes_sent += *sent as u64;
+                Some(if *sent == length { Written::All } else { Written::Part(*sent) })
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Some(Written::Part(0)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => None,
+            Err(error) => Some(Written::Gone(Gone::of(error.kind()))),
         }
     }
 

@@ -8,11 +8,13 @@ mod delivery;
 mod drained;
 mod ends;
 mod fan_out;
+pub(super) mod flush_paths;
 mod pressure;
 mod resume_stress;
 mod slow;
 mod strained;
 mod stress;
+mod together;
 
 use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -127,6 +129,7 @@ impl Rig {
             conflate_after: Duration::from_secs(1),
             slow_after: Duration::from_secs(10),
             drain,
+            flush: flush_paths::FLUSH.get(),
             deflate_level: 2,
             deflate_window_bits: 12,
         };
@@ -145,7 +148,8 @@ impl Rig {
         let shutdown = Shutdown::new();
         let (end, guard) = (shutdown.clone(), shutdown.guard("shard"));
         let queues = (mail, arriving, asking, stalled);
-        let thread = std::thread::spawn(move || run(setup, queues, end, guard));
+        let failing_call = flush_paths::FAILING_CALL.get();
+        let thread = std::thread::spawn(move || run((setup, failing_call), queues, end, guard));
         Self {
             store: Store::new(0, Variants::default()),
             ring_bytes: 1_024 * 1_024,
@@ -356,7 +360,7 @@ type Queues = (
 
 /// The shard's thread.
 fn run(
-    setup: ShardSetup,
+    (setup, failing_call): (ShardSetup, Option<usize>),
     (mail, arriving, asking, mut stalled): Queues,
     end: Shutdown,
     guard: DrainGuard,
@@ -369,7 +373,8 @@ fn run(
                 let _ = (there.send(()), end.recv());
             }
         });
-        let shard = Shard::new(setup).unwrap();
+        let mut shard = Shard::new(setup).unwrap();
+        flush_paths::break_ring(&mut shard, failing_call);
         shard.run(mail, arriving, asking, end, guard).await;
     });
 }

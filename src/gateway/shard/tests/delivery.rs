@@ -6,12 +6,22 @@ use fantail_wire::frame::Opcode;
 
 use super::chains::Chains;
 use super::client::Seen;
+use super::flush_paths::also_by_io_uring;
 use super::{HEARTBEAT, JSON, Rig};
 use crate::kind::{FrameKind, KINDS};
 use crate::testing::{bbo, trade};
 
 const TRADE: &str = "trade:binance:BTC-USDT";
 const BBO: &str = "bbo:binance:BTC-USDT";
+
+also_by_io_uring! {
+    a_hundred_subscribers_cost_one_encoding_a_kind_and_one_write_each,
+    several_channels_of_one_batch_leave_in_one_write_and_in_order,
+    every_kind_is_told_the_same,
+    a_pong_repeats_the_payload_and_stands_between_frames,
+    a_repeated_name_in_one_command_delivers_each_event_once,
+    interest_is_not_given_up_while_a_seed_is_on_its_way,
+}
 
 #[test]
 fn a_hundred_subscribers_cost_one_encoding_a_kind_and_one_write_each() {

@@ -5,10 +5,17 @@ use std::time::Duration;
 use fantail_wire::client::{Reply, ServerMessage};
 use fantail_wire::codes::Code;
 
+use super::flush_paths::also_by_io_uring;
 use super::{JSON, Rig};
 use crate::testing::{identity, trade};
 
 const TRADES: &str = "trade:binance:BTC-USDT";
+
+also_by_io_uring! {
+    d02_sessions_leave_at_a_pace,
+    d02_a_drain_cut_short_tells_everybody,
+    d02_what_is_queued_leaves_before_the_close,
+}
 
 #[test]
 fn d02_sessions_leave_at_a_pace() {

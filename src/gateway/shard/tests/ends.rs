@@ -7,11 +7,24 @@ use fantail_wire::codes::Code;
 use fantail_wire::frame::Opcode;
 
 use super::client::Seen;
+use super::flush_paths::also_by_io_uring;
 use super::{JSON, Rig};
 use crate::link::ToShard;
 use crate::testing::{bbo, identity, trade};
 
 const TRADE: &str = "trade:binance:BTC-USDT";
+
+also_by_io_uring! {
+    a_drain_says_goodbye_with_a_time_to_come_back,
+    a_silent_client_is_pinged_and_then_closed,
+    a_flood_of_pings_is_closed,
+    nothing_follows_the_close_of_an_abusive_session,
+    a_close_is_answered_and_a_protocol_mistake_named,
+    who_hangs_up_right_behind_a_command_is_gone_at_once,
+    credentials_that_end_close_the_session,
+    a_shard_that_lost_its_place_lets_everybody_resume,
+    d18_a_panic_in_handling_one_clients_input_ends_that_session_only,
+}
 
 #[test]
 fn a_drain_says_goodbye_with_a_time_to_come_back() {

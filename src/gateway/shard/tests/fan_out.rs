@@ -5,10 +5,17 @@ use fantail_wire::codes::Code;
 use fantail_wire::frame::Opcode;
 
 use super::client::Seen;
+use super::flush_paths::also_by_io_uring;
 use super::{JSON, Rig};
 use crate::testing::trade;
 
 const TRADES: &str = "trade:binance:BTC-USDT";
+
+also_by_io_uring! {
+    a_batch_is_encoded_once_and_written_once_to_each_socket,
+    a_pong_stands_between_frames_and_repeats_the_ping,
+    a_drain_says_goodbye_and_closes_with_1012,
+}
 
 #[test]
 fn a_batch_is_encoded_once_and_written_once_to_each_socket() {

@@ -8,6 +8,7 @@ use fantail_wire::client::{Command, From, Reply, ServerMessage, SubscribeItem};
 
 use super::chains::{Chain, Chains};
 use super::client::Seen;
+use super::flush_paths::also_by_io_uring;
 use super::{JSON, Rig};
 use crate::limits;
 use crate::testing::{bbo, event, identity, level, trade};
@@ -17,6 +18,15 @@ const BOOK: &str = "book:binance:BTC-USDT";
 const BBO: &str = "bbo:binance:BTC-USDT";
 /// Socket buffers small enough to fill soon (the kernel doubles and rounds them).
 const SMALL: usize = 4 * 1_024;
+
+also_by_io_uring! {
+    who_never_reads_trades_is_closed_in_time_and_nobody_else_notices,
+    a_slow_reader_with_trades_falls_out_of_the_backlog_with_4409,
+    a_reader_of_states_that_fell_out_of_the_backlog_starts_again,
+    a_long_resume_is_not_taken_for_a_reader_that_stopped,
+    a_message_larger_than_every_buffer_arrives_whole,
+    who_reads_no_answers_is_closed,
+}
 
 #[test]
 fn who_never_reads_trades_is_closed_in_time_and_nobody_else_notices() {

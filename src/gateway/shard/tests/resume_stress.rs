@@ -10,6 +10,7 @@ use fantail_wire::client::{Command, From, SubscribeItem};
 use super::Rig;
 use super::chains::{Chain, Chains};
 use super::client::Client;
+use super::flush_paths::also_by_io_uring;
 use crate::kind::{FrameKind, KINDS};
 use crate::limits;
 use crate::store::channel::Value;
@@ -241,6 +242,11 @@ fn compare(rig: &mut Rig, streams: &Streams, peers: &[Peer]) {
         let held = chain.book.as_ref().expect("a whole book");
         assert_eq!(held.view(), book.view());
     }
+}
+
+also_by_io_uring! {
+    resuming_races_publishing_and_every_chain_holds,
+    with_a_tiny_backlog_readers_fall_out_and_every_chain_holds,
 }
 
 #[test]

@@ -6,6 +6,7 @@ use fantail_model::{Body, Book};
 use fantail_wire::client::{Reply, ServerMessage};
 
 use super::client::Seen;
+use super::flush_paths::also_by_io_uring;
 use super::{JSON, Rig};
 use crate::testing::{Seeded, book_change, event, trade, whole_book};
 
@@ -13,6 +14,13 @@ const TRADES: &str = "trade:binance:BTC-USDT";
 const BOOK: &str = "book:binance:BTC-USDT";
 /// Small socket buffers, so that a reader that stops is noticed soon.
 const BUFFER: usize = 4_096;
+
+also_by_io_uring! {
+    a_large_snapshot_to_a_reader_that_pauses_arrives_whole,
+    a_reader_of_states_is_merged_and_never_closed,
+    a_reader_of_trades_that_stops_is_told_4409_and_others_read_on,
+    a_repeated_subscription_of_a_reader_that_is_behind_tells_its_own_place,
+}
 
 #[test]
 fn a_large_snapshot_to_a_reader_that_pauses_arrives_whole() {

@@ -8,6 +8,7 @@ use fantail_wire::client::{DataMessage, Encoding, Reply, ServerMessage};
 
 use super::Rig;
 use super::client::{Client, Seen};
+use super::flush_paths::also_by_io_uring;
 use crate::kind::{FrameKind, KINDS};
 use crate::testing::{Seeded, bbo, book_change, event, trade, whole_book};
 
@@ -86,6 +87,10 @@ fn publish(rig: &mut Rig, chs: &[u32], seqs: &mut [u64; 3], seeded: &mut Seeded)
         }
     }
     rig.publish(cycle);
+}
+
+also_by_io_uring! {
+    subscribing_races_publishing_and_every_chain_holds,
 }
 
 #[test]
