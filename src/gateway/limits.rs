@@ -59,8 +59,11 @@ pub(crate) const PAST_QUESTIONS_MAX: usize = 1_024;
 pub(crate) const PAST_TOGETHER_MAX: usize = 16;
 /// Bytes (estimated) kept of one channel's past; beyond it the oldest events are told as a gap.
 pub(crate) const PAST_BYTES_MAX: usize = 8 * 1_024 * 1_024;
-/// How long one partition may be read back: a client waits for it.
-pub(crate) const PAST_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long one partition may be read back: a client waits for it. Twice what a paused broker may
+/// stand still before another leads its partitions.
+pub(crate) const PAST_TIME_MAX: Duration = Duration::from_secs(20);
+/// The pause before a bus that is away is asked again for the past.
+pub(crate) const PAST_RETRY_EVERY: Duration = Duration::from_millis(100);
 /// Starts tried, each further back, before everything that is kept is read: 1 min, 8 min, 1 h.
 pub(crate) const PAST_ATTEMPTS: u32 = 3;
 /// Readings for one command: a ring that moves faster than that cannot be met.

@@ -117,7 +117,8 @@ impl Reader {
             .into_iter()
             .map(|question| Open { follower: follower(&question), question, too_late: true })
             .collect();
-        for attempt in 0.. {
+        let mut attempt = 0;
+        loop {
             let (late, rest): (Vec<_>, Vec<_>) = open.into_iter().partition(|o| o.too_late);
             open = late;
             for open in rest {
@@ -129,6 +130,11 @@ impl Reader {
             let pass = match self.pass(place, &mut open, attempt, deadline) {
                 Ok(Some(pass)) => pass,
                 Ok(None) => return open.into_iter().for_each(|open| self.fail(&open)),
+                // A broker is gone or stands still; another speaks for its partitions within seconds.
+                Err(ConsumeError::Unreachable(_)) if self.may_wait(deadline) => {
+                    open.iter_mut().for_each(|open| open.too_late = true);
+                    continue;
+                }
                 Err(error) => {
                     tracing::warn!(topic = place.topic, %error, "reading back failed");
                     return open.into_iter().for_each(|open| self.fail(&open));
@@ -137,7 +143,17 @@ impl Reader {
             if pass.is_earliest {
                 return open.into_iter().for_each(|open| self.tell(open, pass.first_time));
             }
+            attempt += 1;
         }
+    }
+
+    /// Waits a moment before the bus is asked again; false once there is no time for it.
+    fn may_wait(&self, deadline: Duration) -> bool {
+        let has_time = self.clock.monotonic() < deadline && !self.shutdown.has_begun();
+        if has_time {
+            std::thread::park_timeout(limits::PAST_RETRY_EVERY);
+        }
+        has_time
     }
 
     /// Reads from the place of this attempt to the end. `None`: out of time.

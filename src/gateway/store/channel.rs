@@ -300,7 +300,9 @@ impl ChannelState {
             && self.state != State::Live
             && self.info.channel.kind != Kind::Status
         {
-            bodies.push(SnapshotBody::Last(self.at_head(status, false)));
+            // Without a state that replaces what the client holds, this says that it is void.
+            let replaces = reset && !matches!(bodies.last(), Some(SnapshotBody::Last(_)));
+            bodies.push(SnapshotBody::Last(self.at_head(status, replaces)));
         }
         let snapshot = |body| Arc::new(Snapshot::new(Arc::clone(info), now, body));
         bodies.into_iter().map(snapshot).collect()

@@ -44,6 +44,8 @@ pub(crate) struct Derived {
     reset: bool,
     /// The parent's position at the last emission.
     emitted: Position,
+    /// The parent's position at the last event that waits.
+    waiting: Position,
     /// Times and venue id of the last event taken.
     last: Option<(Option<Micros>, Micros, Option<u64>)>,
     /// End of the running window, µs; `None` while nothing waits.
@@ -71,6 +73,7 @@ impl Derived {
             count: 0,
             reset: false,
             emitted: parent.position().unwrap_or_default(),
+            waiting: Position::default(),
             last: None,
             due: None,
             snapshots: None,
@@ -93,9 +96,7 @@ impl Derived {
         out: &mut Vec<Published>,
     ) {
         let event = &published.event;
-        if event.position.epoch != self.emitted.epoch {
-            self.reset = true;
-        }
+        let begins_epoch = event.position.epoch != self.waiting.max(self.emitted).epoch;
         match (&mut self.pending, &event.body) {
             (Pending::Trades(trades), body) => {
                 trades.push(published.clone());
@@ -105,7 +106,11 @@ impl Derived {
                 }
             }
             (_, Body::Status(_) | Body::VenueGap(_)) => {
-                let before = Position::new(event.position.epoch, event.prev);
+                // What waits of an epoch that is over is told at its end, not in the new one.
+                let before = match begins_epoch {
+                    true => self.waiting,
+                    false => Position::new(event.position.epoch, event.prev),
+                };
                 self.emit_values(parent, before, out);
                 self.pass(event, out);
                 return;
@@ -119,7 +124,8 @@ impl Derived {
             (Pending::Top(_), Body::Book(_)) => self.reset |= event.reset,
             (Pending::Touched { .. } | Pending::Top(_), _) => return,
         }
-        self.count = self.count.saturating_add(1);
+        self.reset |= event.position.epoch != self.emitted.epoch;
+        (self.waiting, self.count) = (event.position, self.count.saturating_add(1));
         self.last = Some((event.ts, event.rx, event.vseq));
         let window = self.interval_micros.unwrap_or(0);
         self.due.get_or_insert(if window == 0 { 0 } else { (now.0 / window + 1) * window });

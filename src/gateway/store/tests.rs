@@ -2,6 +2,7 @@
 //! in order, or the exact word about what is missing.
 
 mod books;
+mod conflated;
 mod resumes;
 
 use std::sync::Arc;
