@@ -44,7 +44,7 @@ fn a_full_socket_and_a_dead_one_in_a_chunk_are_nobody_elses_matter() {
     rig.until("has one behind", |all| all.sessions.iter().any(|one| one.behind_batches > 0));
     let lost = rig.closes.latest();
     assert_eq!(lost.len(), 3, "{lost:?}");
-    assert!(lost.iter().all(|close| close.name == "CONNECTION_LOST"), "{lost:?}");
+    assert!(lost.iter().all(|close| close.name == "CONNECTION_RESET"), "{lost:?}");
     read_to(&mut full, 1, published);
     rig.until("level", |all| all.sessions.iter().all(|one| one.behind_batches == 0));
 }
