@@ -238,18 +238,14 @@ impl Shard {
             return None;
         }
         let (level, kind) = (hot.level, FrameKind::at(usize::from(hot.kind)));
-        let first = &self.plan.groups[self.plan.dues[head as usize].group as usize];
+        self.metrics.delivered(dues(&self.plan, head).map(|group| group.events.len()).sum());
         let mut owed = Owed { slot, head, kind, copy: None };
         if !level {
             // A reply got stuck in front of it while the flush was under way.
-            self.metrics.delivered(dues(&self.plan, head).map(|group| group.events.len()).sum());
             self.settle_owed(&owed, Written::Part(0));
             return None;
         }
-        if self.plan.dues[head as usize].next == NONE {
-            self.metrics.delivered(first.events.len());
-        } else {
-            self.metrics.delivered(dues(&self.plan, head).map(|group| group.events.len()).sum());
+        if self.plan.dues[head as usize].next != NONE {
             let same = |last: &&Owed| last.kind == kind && self.plan.is_same(last.head, head);
             owed.copy = last.as_ref().filter(same).and_then(|last| last.copy.clone());
             if owed.copy.is_none() {

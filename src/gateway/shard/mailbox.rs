@@ -93,11 +93,7 @@ impl Shard {
                     self.tell_members(ch, &Reply::Gap { channel, ch, epoch, from, to, reason });
                 }
             }
-            ToShard::Lost => {
-                // Their seeds may be among what was given up.
-                self.parked.clear();
-                self.lose_place();
-            }
+            ToShard::Lost => self.lose_place(),
         }
     }
 

@@ -94,7 +94,7 @@ pub(super) fn replay(channel: &ChannelState, from: Position, past: Option<&Past>
     match past {
         None => Replay::Older,
         Some(past) if past.verdict == Verdict::Foreign => Replay::Foreign,
-        Some(past) if matches!(past.verdict, Verdict::Failed | Verdict::Cut) => Replay::Broken,
+        Some(past) if past.verdict == Verdict::Failed => Replay::Broken,
         // The ring has moved on meanwhile.
         Some(past) if !past.covers(from, floor) => Replay::Older,
         Some(past) => {
