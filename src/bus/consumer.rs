@@ -38,6 +38,10 @@ pub trait Consumer: Send {
     /// As [`Consumer::assign`]; a partition that is not assigned is unknown.
     fn seek(&mut self, start: Start) -> Result<(), ConsumeError>;
 
+    /// The first offset of an assigned partition that no poll has delivered or passed over yet;
+    /// `None` if it is not assigned. Asks nobody.
+    fn next_offset(&self, topic: &TopicName, partition: u32) -> Option<u64>;
+
     /// Appends what is there to `out`, at most `max_records`, and stops once `max_bytes` are
     /// reached (one record is always delivered, however large). With nothing there it waits until
     /// something is, until `timeout` is over or until a [`Waker`] wakes it; it may return early

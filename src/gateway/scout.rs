@@ -16,6 +16,8 @@ use crate::tail::layout::{Layout, Place};
 pub(crate) enum Question {
     /// Where a partition is read from to see everything since a time, µs, and where it ends.
     Bounds { place: Place, time: i64 },
+    /// Where a partition ends; which question about it this is.
+    End { place: Place, number: u64 },
     /// The partition counts of every topic.
     Counts,
 }
@@ -25,6 +27,8 @@ pub(crate) enum Question {
 pub(crate) enum Answer {
     /// The first offset at or after `time`, and the end.
     Bounds { place: Place, time: i64, found: Result<(u64, u64), ConsumeError> },
+    /// The end.
+    End { place: Place, number: u64, found: Result<u64, ConsumeError> },
     /// As far as it could be asked.
     Counts(Vec<(&'static str, Result<u32, ConsumeError>)>),
 }
@@ -74,6 +78,10 @@ impl Scout {
             let answer = match question {
                 Question::Bounds { place, time } => {
                     Answer::Bounds { place, time, found: self.bounds(place, time) }
+                }
+                Question::End { place, number } => {
+                    let found = self.consumer.end_offset(&place.topic_name(), place.partition);
+                    Answer::End { place, number, found }
                 }
                 Question::Counts => Answer::Counts(self.counts()),
             };

@@ -21,7 +21,10 @@ pub(super) fn earliest_latest_at(make: &Make<'_>) {
     let mut at = consumer_from(bus.as_ref(), &TOPIC, Offset::At(3));
     let mut at_end = consumer_from(bus.as_ref(), &TOPIC, Offset::At(5));
     send_all(bus.as_ref(), [record(0, "k", "5")]);
+    assert_eq!(at.next_offset(&TOPIC, 0), Some(3), "where it begins");
+    assert_eq!(latest.next_offset(&TOPIC, 0), Some(5));
     assert_eq!(values(&read(latest.as_mut(), 1)), ["5"], "sent after assign, so seen");
+    assert_eq!(latest.next_offset(&TOPIC, 0), Some(6), "it was delivered");
     assert_eq!(values(&read(at.as_mut(), 3)), ["3", "4", "5"]);
     assert_eq!(values(&read(at_end.as_mut(), 1)), ["5"]);
     at.seek(start(0, Offset::Earliest)).expect("seeking succeeds");
@@ -64,6 +67,7 @@ pub(super) fn assign_replaces(make: &Make<'_>) {
     assert_eq!(values(&read(consumer.as_mut(), 1)), ["one"]);
     let seek = consumer.seek(start(0, Offset::Earliest));
     assert_eq!(seek, Err(ConsumeError::UnknownPartition(TOPIC, 0)), "not assigned any more");
+    assert_eq!(consumer.next_offset(&TOPIC, 0), None);
     let mut out = Vec::new();
     assert_eq!(consumer.poll(1, usize::MAX, POLL, &mut out), Ok(0), "{out:?}");
 }

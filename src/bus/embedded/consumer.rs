@@ -159,6 +159,10 @@ impl Consumer for EmbeddedConsumer {
         Ok(())
     }
 
+    fn next_offset(&self, topic: &TopicName, partition: u32) -> Option<u64> {
+        self.place(topic, partition).map(|at| self.assigned[at].next)
+    }
+
     fn poll(
         &mut self,
         max_records: usize,

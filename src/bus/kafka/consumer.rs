@@ -285,6 +285,11 @@ impl Consumer for KafkaConsumer {
         Ok(())
     }
 
+    fn next_offset(&self, topic: &TopicName, partition: u32) -> Option<u64> {
+        let at = self.assignment.position(topic.as_str(), partition)?;
+        Some(self.assignment.all()[at].next)
+    }
+
     fn poll(
         &mut self,
         max_records: usize,

@@ -149,11 +149,11 @@ impl Tail {
         if self.feeds.heard(beat, (group, groups), self.clock.monotonic()) {
             let leads = self.leads(&beat.venue, group, groups);
             let spoken = Spoken { venue: &beat.venue, group, groups, leads };
-            for state in self.store.channels_mut() {
-                if spoken.covers(&state.info.channel) {
-                    state.mark_heard();
-                }
-            }
+            let channels = self.store.channels().iter();
+            let silent = channels.filter(|state| state.silent().is_some());
+            let ours = silent.filter(|state| spoken.covers(&state.info.channel));
+            let heard: Vec<u32> = ours.map(|state| state.info.ch).collect();
+            self.await_level(&heard);
         }
     }
 
@@ -194,6 +194,7 @@ impl Tail {
                 // A group without symbols has no owner.
                 continue;
             }
+            self.returning.forget(&channels);
             self.feeds.miss(&venue, group);
             tracing::warn!(%venue, group, groups, "no heartbeat of a feed owner; its channels are stale");
             self.tell_all(&ToShard::Stale { channels: channels.into(), reason: SILENT });

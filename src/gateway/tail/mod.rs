@@ -14,6 +14,7 @@ mod partitions;
 mod queries;
 mod reading;
 mod requests;
+mod returning;
 mod warm;
 mod watch;
 
@@ -44,6 +45,7 @@ use lag::Lag;
 use layout::{Layout, Place};
 use reading::Complaints;
 use requests::Waiting;
+use returning::Returning;
 use warm::Ends;
 use watch::Watch;
 
@@ -52,6 +54,7 @@ pub(crate) struct Tail {
     store: Store,
     cycle: Cycle,
     feeds: Feeds,
+    returning: Returning,
     shards: Vec<Lag>,
     ahead: Vec<Waiting>,
     /// Commands whose positions are being read back.
@@ -115,6 +118,7 @@ impl Tail {
             store: Store::new(setup.ring_bytes, setup.variants),
             cycle: Cycle::default(),
             feeds: Feeds::default(),
+            returning: Returning::default(),
             shards: lags,
             ahead: Vec::new(),
             reading: Vec::new(),
@@ -223,6 +227,7 @@ impl Tail {
     /// Timers: silent feed owners, subscribers waiting for a position.
     fn tick(&mut self, now: Micros, elapsed: Duration) {
         self.tell_silence(now, elapsed);
+        self.ask_ends();
         self.retry_ahead(now, elapsed);
         self.give_up_reading(now, elapsed);
         self.mend_late(elapsed, now);

@@ -30,10 +30,12 @@ impl Tail {
                 Answer::Bounds { place, time, found } => {
                     self.open_partition((place, time), found);
                 }
+                Answer::End { place, number, found } => self.take_end((place, number), found),
                 Answer::Counts(counts) => self.take_counts(counts),
             }
         }
         self.settle_partitions(consumer, now);
+        self.settle_returning(consumer);
     }
 
     /// Asks for the topics' counts when it is time.

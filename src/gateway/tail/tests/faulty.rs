@@ -19,13 +19,27 @@ pub(super) enum Fault {
     Deliver(Box<Delivered>),
 }
 
-/// What goes wrong next, in order.
+/// What goes wrong next, in order; and the topic of which nothing comes meanwhile.
 #[derive(Clone, Default)]
-pub(super) struct Faults(Arc<Mutex<VecDeque<Fault>>>);
+pub(super) struct Faults(Arc<Mutex<VecDeque<Fault>>>, Arc<Mutex<Option<TopicName>>>);
 
 impl Faults {
     pub(super) fn order(&self, fault: Fault) {
         self.0.lock().unwrap().push_back(fault);
+    }
+
+    /// What follows of a topic stays with the broker for now.
+    pub(super) fn hold(&self, topic: TopicName) {
+        *self.1.lock().unwrap() = Some(topic);
+    }
+
+    /// All that was held comes.
+    pub(super) fn release(&self) {
+        *self.1.lock().unwrap() = None;
+    }
+
+    fn holds(&self, topic: &TopicName) -> bool {
+        self.1.lock().unwrap().as_ref() == Some(topic)
     }
 }
 
@@ -35,21 +49,30 @@ struct Faulty {
     doubts: Doubts,
     /// Left to be swallowed of a topic, and the offset of the first one.
     losing: Option<(TopicName, usize, u64)>,
+    /// What was held, and has not come yet.
+    held: VecDeque<Delivered>,
 }
 
 /// A consumer, and how to break its reading.
 pub(super) fn faulty(inner: Box<dyn Consumer>) -> (Box<dyn Consumer>, Faults) {
-    let (faults, doubts) = (Faults::default(), Doubts::default());
-    (Box::new(Faulty { inner, faults: faults.clone(), doubts, losing: None }), faults)
+    let made = Faulty::new(inner);
+    let faults = made.faults.clone();
+    (Box::new(made), faults)
 }
 
 /// A consumer that is asked about places, and what it shall say.
 pub(crate) fn doubtful(inner: Box<dyn Consumer>) -> (Box<dyn Consumer>, Doubts) {
-    let (faults, doubts) = (Faults::default(), Doubts::default());
-    (Box::new(Faulty { inner, faults, doubts: doubts.clone(), losing: None }), doubts)
+    let made = Faulty::new(inner);
+    let doubts = made.doubts.clone();
+    (Box::new(made), doubts)
 }
 
 impl Faulty {
+    fn new(inner: Box<dyn Consumer>) -> Self {
+        let (faults, doubts) = (Faults::default(), Doubts::default());
+        Self { inner, faults, doubts, losing: None, held: VecDeque::new() }
+    }
+
     /// Swallows the record just read if it is to be lost; the last one of them is an error.
     fn lose(&mut self, out: &mut Vec<Delivered>) -> Result<bool, ConsumeError> {
         let Some(lost) = out.last() else { return Ok(false) };
@@ -97,6 +120,12 @@ impl Consumer for Faulty {
         self.inner.seek(start)
     }
 
+    fn next_offset(&self, topic: &TopicName, partition: u32) -> Option<u64> {
+        let ours = |d: &&Delivered| (&d.record.topic, d.record.partition) == (topic, partition);
+        let held = self.held.iter().find(ours).map(|held| held.offset);
+        held.or_else(|| self.inner.next_offset(topic, partition))
+    }
+
     fn poll(
         &mut self,
         _max_records: usize,
@@ -125,8 +154,17 @@ impl Consumer for Faulty {
             }
             Some(Fault::Retention(..)) | None => {}
         }
+        let faults = self.faults.clone();
+        if let Some(late) = self.held.pop_front_if(|late| !faults.holds(&late.record.topic)) {
+            out.push(late);
+            return Ok(1);
+        }
         // One at a time: every record is a cycle of its own, and faults hit exactly theirs.
         if self.inner.poll(1, max_bytes, timeout, out)? == 0 || self.lose(out)? {
+            return Ok(0);
+        }
+        if let Some(held) = out.pop_if(|read| faults.holds(&read.record.topic)) {
+            self.held.push_back(held);
             return Ok(0);
         }
         Ok(1)
