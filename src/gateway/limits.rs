@@ -131,6 +131,11 @@ pub(crate) const MERGES_MAX: usize = 4_096;
 pub(crate) const REPLAY_BYTES_PER_S: usize = 256 * 1_024 * 1_024;
 /// A resume of so little is one write, and is never refused.
 pub(crate) const REPLAY_BYTES_FREE: usize = 64 * 1_024;
+/// A crowd: so many sessions, or one of so many of a shard's, that are closed before they were sent what
+/// they resumed for.
+pub(crate) const CROWD_MIN: usize = 32;
+/// See [`CROWD_MIN`].
+pub(crate) const CROWD_SHARE: usize = 8;
 /// Turns in a row that begin too late before a shard lets go of sessions with trades. A process that
 /// stood still is late for one, in which it takes all that waited.
 pub(crate) const LATE_TURNS_MAX: u32 = 3;

@@ -92,7 +92,9 @@ impl Shard {
         if end.name != Code::Restart.name() {
             session.outbox.keep_begun();
         }
-        let slow = end.name == Code::TooSlow.name() || !session.outbox.is_empty();
+        let too_slow = end.name == Code::TooSlow.name();
+        let unpaid = too_slow && session.lent_bytes > 0;
+        let slow = too_slow || !session.outbox.is_empty();
         let linger = if slow { limits::CLOSE_LINGER_SLOW } else { limits::CLOSE_LINGER };
         let deadline = self.clock.monotonic() + linger;
         session.closing = Some(Closing { deadline, shut: false });
@@ -104,6 +106,9 @@ impl Shard {
         let mut frame = Vec::new();
         close_frame(end.code, &end.text(), &mut frame);
         session.outbox.push_own(frame.into());
+        if unpaid {
+            self.note_unpaid();
+        }
         self.leave_all(slot);
         self.log_end(slot, end);
         self.settle(slot);

@@ -60,6 +60,7 @@ use log::Log;
 use merges::Merges;
 use pollset::{Pollset, Ready};
 use socket::{Hot, Session};
+use strained::Unpaid;
 use together::{Calls, Ring};
 
 /// What every shard of a node shares or is told at the start.
@@ -125,6 +126,7 @@ pub(crate) struct Shard {
     late_turns: u32,
     /// How late the last turn began.
     last_age: Duration,
+    unpaid: Unpaid,
 }
 
 impl Shard {
@@ -174,6 +176,7 @@ impl Shard {
             strain: setup.strain,
             late_turns: 0,
             last_age: Duration::ZERO,
+            unpaid: Unpaid::default(),
         })
     }
 

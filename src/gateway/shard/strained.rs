@@ -3,8 +3,9 @@
 //! Values are merged long before (`flush`), trades cannot be. Once turns begin later than a session
 //! may be behind, and go on doing so, sessions that are sent trades are let go with 4409, all of them:
 //! each of them is that late. What waits is then passed over in no time, and who comes back meets the
-//! stream as it is ([`crate::strain`]). Owns also what becomes of sessions when the tail gave up what
-//! waited for the shard.
+//! stream as it is ([`crate::strain`]). So it is where a crowd of readers is closed before it was sent
+//! what it resumed for: what they lack, the shard has not. Owns also what becomes of sessions when the
+//! tail gave up what waited for the shard.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,13 @@ use super::socket::{End, Session};
 use crate::group::Batch;
 use crate::limits;
 use crate::link::ToShard;
+
+/// Sessions closed as too slow while what was lent for them was unsent.
+#[derive(Debug, Default)]
+pub(super) struct Unpaid {
+    since: Duration,
+    sessions: usize,
+}
 
 impl Shard {
     /// How long ago the tail published what a flush begins with.
@@ -84,6 +92,26 @@ impl Shard {
         if gone > 0 {
             self.tell_let_go(gone, self.strain.lag());
         }
+    }
+
+    /// A session is closed as too slow, and what was lent for its resume is unsent. One such reader is
+    /// its own matter. A crowd of them within the time a session may be late is not: whether they share
+    /// a core or a line, more backlogs would only take more of it, so nothing is lent for a while.
+    pub(super) fn note_unpaid(&mut self) {
+        let (now, slow_after) = (self.clock.monotonic(), self.config.slow_after);
+        if now.saturating_sub(self.unpaid.since) >= slow_after {
+            self.unpaid = Unpaid { since: now, sessions: 0 };
+        }
+        self.unpaid.sessions += 1;
+        let crowd = (self.sessions.len() / limits::CROWD_SHARE).max(limits::CROWD_MIN);
+        if self.unpaid.sessions < crowd {
+            return;
+        }
+        if self.unpaid.sessions == crowd {
+            let (shard, sessions) = (self.number, crowd);
+            tracing::warn!(shard, sessions, "resumes end too slow; none are begun for a while");
+        }
+        self.strain.let_go(now);
     }
 
     fn tell_let_go(&self, sessions: usize, age: Duration) {

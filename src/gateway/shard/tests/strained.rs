@@ -168,3 +168,37 @@ fn what_was_lent_is_repaid_when_it_is_sent_or_nobody_wants_it() {
     }
     rig.until("repaid", |_| rig.strain.owed_bytes() == 0);
 }
+
+#[test]
+fn a_crowd_closed_before_it_was_sent_what_it_resumed_for_is_lent_nothing_for_a_while() {
+    let mut rig = Rig::new();
+    rig.ring_bytes = 64 * 1_024 * 1_024;
+    let ch = rig.open(TRADE);
+    for seq in 1..=3_000 {
+        rig.publish(vec![(ch, vec![trade(1, seq)])]);
+    }
+    let lends =
+        |rig: &Rig| rig.strain.would_lend(limits::REPLAY_BYTES_FREE + 1, rig.clock.monotonic());
+    // Each round one more that reads nothing of what it resumed for.
+    let mut stopped = Vec::new();
+    for count in [limits::CROWD_MIN - 1, limits::CROWD_MIN] {
+        for _ in 0..count {
+            let mut client = rig.client_with(JSON, Some(4_096), crate::testing::identity());
+            client.resume(TRADE, 1, 1);
+            rig.answer_next();
+            stopped.push(client);
+        }
+        rig.publish(vec![(ch, vec![trade(1, 3_001 + count as u64)])]);
+        rig.until("behind", |all| {
+            all.sessions.iter().filter(|one| one.behind_batches > 0).count() == count
+        });
+        assert!(lends(&rig));
+        rig.hand.advance(Duration::from_secs(10));
+        rig.until("closing", |all| all.sessions.iter().all(|one| one.closing));
+        assert_eq!(lends(&rig), count < limits::CROWD_MIN, "{count} readers");
+        rig.hand.advance(Duration::from_secs(10));
+        rig.until("gone", |all| all.total == 0);
+    }
+    rig.hand.advance(Duration::from_secs(10));
+    assert!(lends(&rig), "after a while it is tried again");
+}
