@@ -20,6 +20,8 @@ use crate::store::channel::{ChannelState, Value};
 
 /// Why a gap is told: nothing that is kept reaches so far back.
 const RETENTION: &str = "retention";
+/// The same: what is kept could not be read in time.
+const UNAVAILABLE: &str = "bus_unavailable";
 /// The same: the node could not send what was missed before it would be too late for the rest.
 const OVERLOAD: &str = "overload";
 
@@ -169,10 +171,11 @@ pub(super) fn outside(
 ) -> Seed {
     // Trades go on with what is still there; states are told as a whole, so everything up to the
     // head is missing.
-    let is_cut = past.is_some_and(|past| past.verdict == Verdict::Cut);
-    let (floor, reason) = match is_cut {
-        true => (head, OVERLOAD),
-        false => (channel.ring.floor().unwrap_or(head), RETENTION),
+    let floor = channel.ring.floor().unwrap_or(head);
+    let (floor, reason) = match past.map(|past| past.verdict) {
+        Some(Verdict::Cut) => (head, OVERLOAD),
+        Some(Verdict::Failed) => (floor, UNAVAILABLE),
+        _ => (floor, RETENTION),
     };
     let from_position = Position::new(from.epoch, from.seq);
     if !matches!(channel.value, Value::Stream) {

@@ -1,6 +1,7 @@
 //! Books: the snapshot is the model's book, and only while it is the whole truth.
 
 use fantail_model::{Bbo, Body, Book, BookChange, Event, Position, State};
+use fantail_wire::client::Reply;
 
 use super::{NOW, channel, cycle, seeded, want};
 use crate::past::Past;
@@ -148,6 +149,11 @@ fn trades_of_a_conflated_channel_resume_outside_the_ring_with_the_rest() {
     let start = store.start(&item(1, 2), Some(&nothing), 1, NOW);
     let Some(Start::Seed(seed)) = start else { panic!("no seed") };
     assert_eq!(super::gaps(&seed), [(1, 3, Some(floor.seq))]);
+    let reason = seed.parts.iter().find_map(|part| match part {
+        Part::Gap(Reply::Gap { reason, .. }) => Some(&reason[..]),
+        _ => None,
+    });
+    assert_eq!(reason, Some("bus_unavailable"), "the bus may still have them");
     let seqs: Vec<u64> = super::events(&seed).iter().map(|e| e.position.seq).collect();
     assert_eq!(seqs, (floor.seq + 1..=20).collect::<Vec<_>>());
     assert_eq!(seed.position, Some(floor));
