@@ -9,6 +9,8 @@ ARG FEATURES=fantail-bus/kafka-ssl
 # Told in fantail_build_info.
 ARG COMMIT=unknown
 ENV FANTAIL_COMMIT=${COMMIT}
+# The image's own toolchain: rust-toolchain.toml also names what only developers need.
+ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
 COPY . .
 # The caches live outside the layers; so must what is kept of them.
