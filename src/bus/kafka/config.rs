@@ -114,7 +114,7 @@ impl Default for KafkaSection {
         Self {
             brokers: vec!["127.0.0.1:9092".to_owned()],
             client_id: "fantail".to_owned(),
-            linger: HumanDuration::from_millis(2),
+            linger: HumanDuration::from_millis(1),
             queue_bytes: ByteSize(64 * 1024 * 1024),
             fetch_bytes: ByteSize(16 * 1024 * 1024),
             replication: 1,
