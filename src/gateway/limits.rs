@@ -131,8 +131,8 @@ pub(crate) const MERGES_MAX: usize = 4_096;
 pub(crate) const REPLAY_BYTES_PER_S: usize = 256 * 1_024 * 1_024;
 /// A resume of so little is one write, and is never refused.
 pub(crate) const REPLAY_BYTES_FREE: usize = 64 * 1_024;
-/// A crowd: so many sessions, or one of so many of a shard's, that are closed before they were sent what
-/// they resumed for.
+/// Sessions closed before they were sent what they resumed for are a crowd from so many on, if they are
+/// also at least one of [`CROWD_SHARE`] of their shard's.
 pub(crate) const CROWD_MIN: usize = 32;
 /// See [`CROWD_MIN`].
 pub(crate) const CROWD_SHARE: usize = 8;

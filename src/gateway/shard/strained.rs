@@ -3,9 +3,9 @@
 //! Values are merged long before (`flush`), trades cannot be. Once turns begin later than a session
 //! may be behind, and go on doing so, sessions that are sent trades are let go with 4409, all of them:
 //! each of them is that late. What waits is then passed over in no time, and who comes back meets the
-//! stream as it is ([`crate::strain`]). So it is where a crowd of readers is closed before it was sent
-//! what it resumed for: what they lack, the shard has not. Owns also what becomes of sessions when the
-//! tail gave up what waited for the shard.
+//! stream as it is ([`crate::strain`]). The same holds after a crowd of readers was closed before it was
+//! sent what it resumed for. Owns also what becomes of sessions when the tail gave up what waited for
+//! the shard.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,8 @@ use crate::link::ToShard;
 pub(super) struct Unpaid {
     since: Duration,
     sessions: usize,
+    /// They are a crowd, and that was said.
+    told: bool,
 }
 
 impl Shard {
@@ -100,15 +102,15 @@ impl Shard {
     pub(super) fn note_unpaid(&mut self) {
         let (now, slow_after) = (self.clock.monotonic(), self.config.slow_after);
         if now.saturating_sub(self.unpaid.since) >= slow_after {
-            self.unpaid = Unpaid { since: now, sessions: 0 };
+            self.unpaid = Unpaid { since: now, ..Unpaid::default() };
         }
         self.unpaid.sessions += 1;
         let crowd = (self.sessions.len() / limits::CROWD_SHARE).max(limits::CROWD_MIN);
         if self.unpaid.sessions < crowd {
             return;
         }
-        if self.unpaid.sessions == crowd {
-            let (shard, sessions) = (self.number, crowd);
+        if !std::mem::replace(&mut self.unpaid.told, true) {
+            let (shard, sessions) = (self.number, self.unpaid.sessions);
             tracing::warn!(shard, sessions, "resumes end too slow; none are begun for a while");
         }
         self.strain.let_go(now);

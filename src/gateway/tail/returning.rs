@@ -6,7 +6,7 @@
 //! partition is read up to the end it had once the owner was heard. The end is the scout's answer;
 //! where reading stands, the consumer's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use fantail_bus::{ConsumeError, Consumer};
@@ -29,7 +29,7 @@ pub(super) struct Returning {
 /// A partition that may not have been read up to the present.
 #[derive(Debug, Default)]
 struct Behind {
-    channels: Vec<u32>,
+    channels: HashSet<u32>,
     end: End,
 }
 
@@ -47,8 +47,7 @@ impl Returning {
     /// A channel's owner is heard again.
     fn expect(&mut self, place: Place, ch: u32) {
         let behind = self.places.entry(place).or_default();
-        if !behind.channels.contains(&ch) {
-            behind.channels.push(ch);
+        if behind.channels.insert(ch) {
             // An end told before this owner was heard may lie before what it said.
             behind.end = End::Unasked;
         }
@@ -57,7 +56,9 @@ impl Returning {
     /// Channels whose owner is silent again.
     pub(super) fn forget(&mut self, channels: &[u32]) {
         self.places.retain(|_, behind| {
-            behind.channels.retain(|ch| !channels.contains(ch));
+            for ch in channels {
+                behind.channels.remove(ch);
+            }
             !behind.channels.is_empty()
         });
     }
@@ -118,7 +119,7 @@ impl Tail {
             if next.is_some_and(|next| next < end) {
                 return true;
             }
-            for ch in behind.channels.drain(..) {
+            for ch in behind.channels.drain() {
                 if let Some(channel) = store.channel_mut(ch) {
                     channel.mark_heard();
                 }

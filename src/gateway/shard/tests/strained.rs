@@ -142,14 +142,20 @@ fn when_what_waited_is_given_up_states_start_again_and_trades_resume() {
     assert!(matches!(idle.next(), Seen::Message(ServerMessage::Reply(Reply::Subscribed { .. }))));
 }
 
-#[test]
-fn what_was_lent_is_repaid_when_it_is_sent_or_nobody_wants_it() {
+/// A rig whose ring keeps this many trades.
+fn with_trades(count: u64) -> (Rig, u32) {
     let mut rig = Rig::new();
     rig.ring_bytes = 64 * 1_024 * 1_024;
     let ch = rig.open(TRADE);
-    for seq in 1..=5_000 {
+    for seq in 1..=count {
         rig.publish(vec![(ch, vec![trade(1, seq)])]);
     }
+    (rig, ch)
+}
+
+#[test]
+fn what_was_lent_is_repaid_when_it_is_sent_or_nobody_wants_it() {
+    let (mut rig, _) = with_trades(5_000);
     let mut reader = rig.client_with(JSON, Some(4_096), crate::testing::identity());
     let mut leaver = rig.client_with(JSON, Some(4_096), crate::testing::identity());
     let mut chains = Chains::default();
@@ -171,12 +177,7 @@ fn what_was_lent_is_repaid_when_it_is_sent_or_nobody_wants_it() {
 
 #[test]
 fn a_crowd_closed_before_it_was_sent_what_it_resumed_for_is_lent_nothing_for_a_while() {
-    let mut rig = Rig::new();
-    rig.ring_bytes = 64 * 1_024 * 1_024;
-    let ch = rig.open(TRADE);
-    for seq in 1..=3_000 {
-        rig.publish(vec![(ch, vec![trade(1, seq)])]);
-    }
+    let (mut rig, ch) = with_trades(3_000);
     let lends =
         |rig: &Rig| rig.strain.would_lend(limits::REPLAY_BYTES_FREE + 1, rig.clock.monotonic());
     // Each round one more that reads nothing of what it resumed for.

@@ -39,15 +39,20 @@ fn watched() -> (Rig, u32) {
     (rig, ch)
 }
 
-#[test]
-fn d03_a_node_that_was_stopped_tells_stale_until_it_has_caught_up() {
+/// The same after its process stood still, while both clocks and the market went on.
+fn woken() -> (Rig, u32) {
     let (mut rig, ch) = watched();
-    // The process stands still; both clocks go on, and so does the market.
     rig.hand.advance(STOPPED);
     match rig.next() {
         ToShard::Stale { reason, .. } => assert_eq!(reason, "ingest_silent"),
         other => panic!("{other:?}"),
     }
+    (rig, ch)
+}
+
+#[test]
+fn d03_a_node_that_was_stopped_tells_stale_until_it_has_caught_up() {
+    let (mut rig, ch) = woken();
     // What its client library had fetched before: in order, but no sign that the owner lives now.
     rig.publish(TRADE, &trade(1, 2));
     rig.heartbeat();
@@ -73,9 +78,7 @@ fn d03_a_node_that_was_stopped_tells_stale_until_it_has_caught_up() {
 
 #[test]
 fn d03_a_sign_of_life_read_before_what_its_owner_said_is_no_present() {
-    let (mut rig, ch) = watched();
-    rig.hand.advance(STOPPED);
-    assert!(matches!(rig.next(), ToShard::Stale { .. }));
+    let (mut rig, ch) = woken();
     rig.owner.age = -(STOPPED.as_micros() as i64);
     // The partition of the signs is read first; the other one has more.
     rig.faults.hold(RAW);
@@ -97,9 +100,7 @@ fn d03_a_sign_of_life_read_before_what_its_owner_said_is_no_present() {
 
 #[test]
 fn d03_a_quiet_channel_is_live_again_with_its_owners_next_word() {
-    let (mut rig, _) = watched();
-    rig.hand.advance(STOPPED);
-    assert!(matches!(rig.next(), ToShard::Stale { .. }));
+    let (mut rig, _) = woken();
     rig.owner.age = -(STOPPED.as_micros() as i64);
     // Where it ends is not told at first.
     rig.doubts.away(true);
